@@ -33,6 +33,9 @@ pub enum StoreError {
     /// A value that must be unique exists already.
     #[error("there is one already")]
     AlreadyExists,
+    /// The transaction has sealed under a key that is not current any more.
+    #[error("another data key is current by now")]
+    KeyChanged,
     /// A text holds a NUL, which PostgreSQL does not store.
     #[error("a text holds a NUL, which the database does not store")]
     Nul,

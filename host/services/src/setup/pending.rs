@@ -12,6 +12,7 @@ use jackfield_store::{
 };
 
 /// A setup that starts.
+#[derive(Clone)]
 pub(super) struct NewPending {
     pub(super) key: SetupKey,
     pub(super) organization: OrganizationId,
@@ -54,7 +55,7 @@ impl PendingSetups {
             setups::put(tx, &NewSetup { session_key, provider, organization, sealed_data, expires_at })?;
             webhook.map_or(Ok(()), |webhook| webhooks::put(tx, &webhook, session_key, provider, expires_at))
         };
-        self.store.write(put).await
+        self.store.write_repeatable(put).await
     }
 
     /// Reads who asks, and a setup that nobody runs, without claiming it. `None` if there is none.
@@ -73,12 +74,12 @@ impl PendingSetups {
     /// Gives an unclaimed setup a new text, if it is still as it was and nobody runs it. Returns
     /// whether it did.
     pub(super) async fn swap(&self, key: &SetupKey, before: Unclaimed, text: String) -> StoreResult<bool> {
-        let key = key.clone();
+        let (key, before) = (key.clone(), before.sealed);
         let swap = move |tx: &mut Tx<'_>| {
-            let seal = |sealer: &Sealer| seal(sealer, &key, &text);
-            setups::swap(tx, key.session.as_bytes(), &key.provider, &before.sealed, seal)
+            let sealed = seal(tx.sealer(), &key, &text);
+            setups::swap(tx, key.session.as_bytes(), &key.provider, &before, &sealed)
         };
-        self.store.write(swap).await
+        self.store.write_repeatable(swap).await
     }
 
     /// Claims a setup for a person, and reads it and who asks. `None` if there is no such session.

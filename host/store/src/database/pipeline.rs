@@ -70,6 +70,8 @@ pub(super) enum Purpose {
     Commit,
     /// Its answer is the id of the current data key.
     CurrentKey,
+    /// It fails if another data key is current than the transaction seals under.
+    ExpectedKey,
     /// Anything else.
     Run,
 }
@@ -118,6 +120,8 @@ pub(super) struct Pipeline {
     failure: Option<String>,
     /// Whether the last commit that was answered has stored anything.
     has_committed: bool,
+    /// Whether the present use has failed because another data key is current.
+    has_other_key: bool,
 }
 
 impl Pipeline {
@@ -135,6 +139,7 @@ impl Pipeline {
             current_key: None,
             failure: None,
             has_committed: false,
+            has_other_key: false,
         }
     }
 
@@ -142,7 +147,7 @@ impl Pipeline {
     pub(super) fn begin_use(&mut self, used_for: Use) -> bool {
         self.forget();
         self.end_transaction();
-        (self.used_for, self.has_answered) = (used_for, false);
+        (self.used_for, self.has_answered, self.has_other_key) = (used_for, false, false);
         !self.libpq.was_closed()
     }
 
@@ -200,6 +205,11 @@ impl Pipeline {
     /// Fails all that is asked until the transaction ends.
     pub(super) fn fail(&mut self, said: String) {
         self.failure.get_or_insert(said);
+    }
+
+    /// Whether the present use has failed because another data key is current than it seals under.
+    pub(super) const fn has_other_key(&self) -> bool {
+        self.has_other_key
     }
 
     /// Has a statement wait.
@@ -299,7 +309,10 @@ impl Pipeline {
                     last = Some(answer).filter(|_| message.has_answer()).or(last);
                 }
                 Some(answer) if answer.kind() == AnswerKind::Skipped => {}
-                Some(answer) => drop(failure.get_or_insert_with(|| server_error(&answer, self.libpq.is_lost()))),
+                Some(answer) => {
+                    self.has_other_key |= message.is_for(Purpose::ExpectedKey) && !self.libpq.is_lost();
+                    failure.get_or_insert_with(|| server_error(&answer, self.libpq.is_lost()));
+                }
                 None => drop(failure.get_or_insert_with(|| self.lost())),
             }
             if self.libpq.is_lost() {
@@ -385,6 +398,10 @@ impl Message<'_> {
     /// statement that it is sent with.
     fn has_answer(&self) -> bool {
         matches!(self, Self::Execute(waiting) if waiting.purpose != Purpose::Commit)
+    }
+
+    fn is_for(&self, purpose: Purpose) -> bool {
+        matches!(self, Self::Execute(waiting) if waiting.purpose == purpose)
     }
 
     fn send(&self, libpq: &mut Libpq) -> bool {

@@ -177,6 +177,17 @@ impl PipelinedConnection {
         self.push_text(sql, Purpose::CurrentKey)
     }
 
+    /// The same for a statement that fails if another data key is current than the transaction seals
+    /// under.
+    pub(crate) fn begin_expecting_key(&mut self, sql: &str) -> QueryResult<()> {
+        self.push_text(sql, Purpose::ExpectedKey)
+    }
+
+    /// Whether the transaction has failed for that.
+    pub(crate) fn has_other_key(&self) -> bool {
+        self.pipeline.lock().has_other_key()
+    }
+
     /// Which data key is current in its transaction.
     pub(crate) fn key_in_transaction(&self) -> KeyInTransaction {
         KeyInTransaction(self.pipeline.clone())

@@ -52,6 +52,11 @@ pub(crate) fn roll_back(connection: &mut AnyConnection) {
     let _ = Manager::rollback_transaction(connection);
 }
 
+/// Whether the last transaction has failed because it had sealed under a key that is not current.
+pub(crate) fn has_other_key(connection: &AnyConnection) -> bool {
+    matches!(connection, AnyConnection::Postgres(postgres) if postgres.has_other_key())
+}
+
 /// Whether a transaction has begun.
 pub(crate) fn is_open(connection: &mut AnyConnection) -> bool {
     let depth = Manager::transaction_manager_status_mut(connection).transaction_depth();

@@ -52,6 +52,9 @@ pub(crate) enum KeyUse {
     None,
     /// It seals under the current key.
     Seal,
+    /// It seals under the key that this host takes for the current one, and fails if that is wrong.
+    /// On SQLite that is the current one.
+    Expect,
     /// It changes the keys.
     Change,
 }

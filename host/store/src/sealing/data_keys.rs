@@ -20,6 +20,7 @@ use crate::{
         schema::seal_keys as t,
     },
     error::{SealError, StoreError, StoreResult, Unreadable},
+    hex::hex,
     key_id::{KeyId, SecretKeyId},
 };
 use jackfield_config::{SecretKey, SecretKeys};
@@ -129,6 +130,15 @@ pub(super) fn lock_shared(postgres: &mut PipelinedConnection) -> StoreResult<()>
     postgres.begin_with(&lock("pg_advisory_xact_lock_shared"))?;
     // A statement of its own, so that it sees what was committed before the lock was free.
     Ok(postgres.begin_with_key("SELECT id FROM seal_keys WHERE state = 'current'")?)
+}
+
+/// The same, and fails the transaction if another key is current than this one. Nobody has to wait
+/// for an answer before sealing.
+pub(super) fn lock_expecting(postgres: &mut PipelinedConnection, key: KeyId) -> StoreResult<()> {
+    postgres.begin_with(&lock("pg_advisory_xact_lock_shared"))?;
+    // A text and not a parameter: keys are rarely changed. It divides by zero without the row.
+    let expected = format!("SELECT 1 / COUNT(*) FROM seal_keys WHERE state = 'current' AND id = '\\x{}'", hex(&key));
+    Ok(postgres.begin_expecting_key(&expected)?)
 }
 
 /// Waits for the transactions that seal, and keeps others from beginning to. A transaction that

@@ -176,6 +176,18 @@ impl Sealer {
         }
     }
 
+    /// The same for a transaction that seals under the key that this host takes for the current one,
+    /// and fails if that is wrong.
+    ///
+    /// # Errors
+    /// As [`Sealer::lock`].
+    pub(crate) fn lock_expecting(&self, c: &mut AnyConnection) -> StoreResult<()> {
+        match c {
+            AnyConnection::Postgres(postgres) => data_keys::lock_expecting(postgres, self.keyring(Keyring::current)),
+            AnyConnection::Sqlite(_) => self.refresh(c),
+        }
+    }
+
     /// The same for a transaction that changes the keys: it waits for the transactions that seal,
     /// and keeps others from beginning to.
     ///

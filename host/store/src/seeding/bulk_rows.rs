@@ -10,8 +10,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     seeded_row::{
-        EventRow, GrantRow, IdentityProviderRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow, SessionRow,
-        UserIdentityRow, WebhookRow,
+        EventRow, GrantRow, IdentityProviderRow, IdentityRow, IntegrationRow, LinkRow, RefreshRow, RevocationRow,
+        SessionRow, UserIdentityRow, WebhookRow,
     },
     size::Seed,
 };
@@ -20,8 +20,8 @@ use crate::{
         column_types::milliseconds,
         connection::AnyConnection,
         schema::{
-            events, grants, identities, identity_providers, integrations, organization_integrations as links, refreshes, revocations,
-            sessions, user_identities, webhooks,
+            events, grants, identities, identity_providers, integrations, organization_integrations as links,
+            refreshes, revocations, sessions, user_identities, webhooks,
         },
     },
     error::StoreResult,

@@ -1,10 +1,14 @@
 //! Identity providers: where identities come from.
 
-use diesel::prelude::*;
+use diesel::{prelude::*, sql_types::BigInt};
 
 use super::ids::IdentityProviderId;
 use crate::{
-    database::{column_types::milliseconds, schema::identity_providers as t},
+    database::{
+        column_types::milliseconds,
+        schema::identity_providers as t,
+        statement::{Statement, statement},
+    },
     error::StoreResult,
     tx::Tx,
 };
@@ -53,10 +57,26 @@ pub fn claim(
         return Ok(Claimed::OwnedBy(owner));
     }
     let owner = known.owner.unwrap_or_else(|| plugin.name.to_owned());
-    match known.row {
-        Some((id, plugin)) if plugin == owner => Ok(Claimed::Granted(id)),
-        _ => find_or_create(tx, identity_type, instance, &owner).map(Claimed::Granted),
-    }
+    let id = match known.row {
+        Some((id, plugin)) if plugin == owner => Some(id),
+        Some(_) => None,
+        None => create(tx, identity_type, instance, &owner)?,
+    };
+    id.map_or_else(|| find_or_create(tx, identity_type, instance, &owner), Ok).map(Claimed::Granted)
+}
+
+const CREATE: &str = "INSERT INTO identity_providers (type, instance, date_added, plugin) VALUES (?, ?, ?, ?) \
+                      ON CONFLICT (type, instance) DO NOTHING RETURNING id";
+
+/// `None` if somebody has created it meanwhile.
+fn create(
+    tx: &mut Tx<'_>,
+    identity_type: &str,
+    instance: &str,
+    plugin: &str,
+) -> StoreResult<Option<IdentityProviderId>> {
+    let create: Statement<'_, BigInt> = statement!(CREATE, identity_type, instance, milliseconds(tx.now), plugin);
+    Ok(create.get_result(tx.connection).optional()?)
 }
 
 /// The identity provider of a type and instance, created if it is new, which belongs to a plugin

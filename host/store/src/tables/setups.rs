@@ -4,19 +4,17 @@
 //! A claim is a random number. If a setup is started anew while a request still runs it, the claim
 //! of that request is gone: it can neither overwrite the new setup nor use it up.
 
-use diesel::{prelude::*, sql_types::BigInt};
+use diesel::prelude::*;
 use time::OffsetDateTime;
 
 use super::{ids::OrganizationId, leases::random, webhooks};
 use crate::{
     database::{
         column_types::milliseconds,
-        connection::AnyConnection,
         schema::setups as t,
         statement::{Statement, statement},
     },
     error::StoreResult,
-    sealing::sealer::Sealer,
     tx::Tx,
 };
 
@@ -124,7 +122,7 @@ pub fn release(
 
 /// Replaces the data of a setup that nobody has claimed and that has not changed since its data
 /// were read. Returns whether it did. Equal sealed data are the same data: each sealing differs.
-/// `seal` gives the new data. It runs after an answer of the database, which says under which key.
+/// It is the last that its transaction changes.
 ///
 /// # Errors
 /// When the database fails.
@@ -133,24 +131,13 @@ pub fn swap(
     session_key: &[u8],
     provider: &str,
     before: &[u8],
-    seal: impl FnOnce(&Sealer) -> Vec<u8>,
+    sealed_data: &[u8],
 ) -> StoreResult<bool> {
     let row = t::table.find((session_key, provider));
-    if let AnyConnection::Sqlite(_) = tx.connection {
-        let unchanged = row.filter(t::claim.is_null()).filter(t::sealed_data.eq(before));
-        return Ok(diesel::update(unchanged).set(t::sealed_data.eq(seal(tx.sealer))).execute(tx.connection)? > 0);
-    }
-    let lock: Statement<'_, BigInt> = statement!(LOCK_UNCHANGED, session_key, provider, before);
-    let is_unchanged = lock.get_result::<i64>(tx.connection).optional()?.is_some();
-    if is_unchanged {
-        tx.execute_later(diesel::update(row).set(t::sealed_data.eq(seal(tx.sealer))))?;
-    }
-    Ok(is_unchanged)
+    let unchanged = row.filter(t::claim.is_null()).filter(t::sealed_data.eq(before));
+    tx.commit_with_next()?;
+    Ok(diesel::update(unchanged).set(t::sealed_data.eq(sealed_data)).execute(tx.connection)? > 0)
 }
-
-const LOCK_UNCHANGED: &str = "\
-    SELECT expires_at FROM setups WHERE session_key = ? AND provider = ? AND claim IS NULL AND sealed_data = ? \
-    FOR UPDATE";
 
 /// Gives a claimed setup back as it is.
 ///

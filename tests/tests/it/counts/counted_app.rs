@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use jackfield_store::seeding::{Seed, seed};
 use jackfield_test_support::{
     host::{HostBuilder, Program},
     http_client::HttpClient,
     postgres_relay::PostgresRelay,
     stand_in_slack::StandInSlack,
 };
-use jackfield_store::seeding::{Seed, seed};
 use tempfile::TempDir;
 
 use crate::app::{ApiClient, TestApp, slack_options};

@@ -86,7 +86,7 @@ async fn a_setup_is_replaced_without_a_claim_only_while_it_is_as_it_was_read() -
         let store = &database.store;
         let acme = organization(store, "acme").await?;
         let swap = |before: &'static [u8], data: &'static [u8]| {
-            store.write(move |tx| setups::swap(tx, KEY, "slack", before, |_| data.to_vec()))
+            store.write(move |tx| setups::swap(tx, KEY, "slack", before, data))
         };
         assert!(!swap(b"one", b"two").await?, "there is none");
         store.write(move |tx| start(tx, acme, b"one")).await?;

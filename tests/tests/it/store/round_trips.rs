@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use jackfield_config::SecretKeys;
-use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, organizations};
+use jackfield_store::{AadContext, Sealer, Store, StoreError, StoreResult, Tx, key_rotation, organizations};
 use jackfield_test_support::{pgbouncer::PgBouncer, postgres::fresh_database};
 
 const KEY: &str = "Yk3v9QmZ1tR7uW5xB8nC2dF6gH4jL0pS";
@@ -21,8 +21,10 @@ fn find(tx: &mut Tx<'_>) -> StoreResult<()> {
     organizations::by_slug(tx, "acme").map(drop)
 }
 
+const CONTEXT: AadContext<'_> = AadContext { table: "t", column: "c", row: &[] };
+
 fn seal(tx: &Tx<'_>) -> Vec<u8> {
-    tx.sealer().seal(AadContext { table: "t", column: "c", row: &[] }, &"a secret")
+    tx.sealer().seal(CONTEXT, &"a secret")
 }
 
 /// How often a transaction waits.
@@ -66,6 +68,32 @@ async fn a_transaction_waits_for_the_answers_that_it_reads_and_for_its_commit() 
     for (what, expected, run) in cases {
         assert_eq!(writing(&store, run).await, expected, "{what}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_run_twice_asks_for_no_key_and_runs_again_where_another_is_current() -> Result<()> {
+    let Some(url) = fresh_database() else { return Ok(()) };
+    let (store, other) = (opened(&url).await?, opened(&url).await?);
+    store.admit().await?;
+    let seal_and_store = |tx: &mut Tx<'_>| {
+        let sealed = seal(tx);
+        tx.probe_later().map(|()| sealed)
+    };
+    let stored = || async {
+        let (before, probes) = (store.round_trips(), store.read(|tx| tx.probes()).await?);
+        let sealed = store.write_repeatable(seal_and_store).await?;
+        let round_trips = store.round_trips() - before - 1;
+        assert_eq!(store.read(|tx| tx.probes()).await?, probes + 1, "it is stored once");
+        other.load_keys().await?;
+        let is_under_current = other.sealer().resealed(CONTEXT, &sealed)?.is_none();
+        anyhow::Ok((round_trips, is_under_current))
+    };
+    assert_eq!(stored().await?, (1, true), "all is sent with the commit");
+    other.write_exclusively(|tx| key_rotation::add_data_key(tx).map(drop)).await?;
+    let (round_trips, is_under_current) = stored().await?;
+    assert!(is_under_current && round_trips > 1, "{round_trips} {is_under_current}");
+    assert_eq!(stored().await?, (1, true), "from then on the host knows the key");
     Ok(())
 }
 
