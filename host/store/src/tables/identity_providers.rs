@@ -9,7 +9,7 @@ use crate::{
         schema::identity_providers as t,
         statement::{Statement, statement},
     },
-    error::StoreResult,
+    error::{StoreError, StoreResult},
     tx::Tx,
 };
 
@@ -65,20 +65,6 @@ pub fn claim(
     id.map_or_else(|| find_or_create(tx, identity_type, instance, &owner), Ok).map(Claimed::Granted)
 }
 
-const CREATE: &str = "INSERT INTO identity_providers (type, instance, date_added, plugin) VALUES (?, ?, ?, ?) \
-                      ON CONFLICT (type, instance) DO NOTHING RETURNING id";
-
-/// `None` if somebody has created it meanwhile.
-fn create(
-    tx: &mut Tx<'_>,
-    identity_type: &str,
-    instance: &str,
-    plugin: &str,
-) -> StoreResult<Option<IdentityProviderId>> {
-    let create: Statement<'_, BigInt> = statement!(CREATE, identity_type, instance, milliseconds(tx.now), plugin);
-    Ok(create.get_result(tx.connection).optional()?)
-}
-
 /// The identity provider of a type and instance, created if it is new, which belongs to a plugin
 /// from now on.
 ///
@@ -90,18 +76,34 @@ pub fn find_or_create(
     instance: &str,
     plugin: &str,
 ) -> StoreResult<IdentityProviderId> {
-    let find = |tx: &mut Tx<'_>| {
-        let row = t::table.filter(t::type_.eq(identity_type)).filter(t::instance.eq(instance));
-        Ok(row.select(t::id).first(tx.connection).optional()?)
-    };
-    let (id, is_new) = tx.find_or_insert(find, |tx| {
-        let now = milliseconds(tx.now);
-        let row = (t::type_.eq(identity_type), t::instance.eq(instance), t::date_added.eq(now), t::plugin.eq(plugin));
-        Ok(diesel::insert_into(t::table).values(row).returning(t::id).get_result(tx.connection)?)
-    })?;
-    if !is_new {
-        let unowned = t::table.find(id).filter(t::plugin.ne(plugin));
-        diesel::update(unowned).set(t::plugin.eq(plugin)).execute(tx.connection)?;
+    let mut known = find(tx, identity_type, instance)?;
+    if known.is_none() {
+        if let Some(created) = create(tx, identity_type, instance, plugin)? {
+            return Ok(created);
+        }
+        known = find(tx, identity_type, instance)?;
     }
+    let id = known.ok_or(StoreError::AlreadyExists)?;
+    let unowned = t::table.find(id).filter(t::plugin.ne(plugin));
+    diesel::update(unowned).set(t::plugin.eq(plugin)).execute(tx.connection)?;
     Ok(id)
+}
+
+fn find(tx: &mut Tx<'_>, identity_type: &str, instance: &str) -> StoreResult<Option<IdentityProviderId>> {
+    let row = t::table.filter(t::type_.eq(identity_type)).filter(t::instance.eq(instance));
+    Ok(row.select(t::id).first(tx.connection).optional()?)
+}
+
+const CREATE: &str = "INSERT INTO identity_providers (type, instance, date_added, plugin) VALUES (?, ?, ?, ?) \
+                      ON CONFLICT (type, instance) DO NOTHING RETURNING id";
+
+/// `None` if there is one, such as one that somebody has created meanwhile.
+fn create(
+    tx: &mut Tx<'_>,
+    identity_type: &str,
+    instance: &str,
+    plugin: &str,
+) -> StoreResult<Option<IdentityProviderId>> {
+    let create: Statement<'_, BigInt> = statement!(CREATE, identity_type, instance, milliseconds(tx.now), plugin);
+    Ok(create.get_result(tx.connection).optional()?)
 }
