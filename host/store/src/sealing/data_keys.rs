@@ -136,8 +136,13 @@ pub(super) fn lock_shared(postgres: &mut PipelinedConnection) -> StoreResult<()>
 /// for an answer before sealing.
 pub(super) fn lock_expecting(postgres: &mut PipelinedConnection, key: KeyId) -> StoreResult<()> {
     postgres.begin_with(&lock("pg_advisory_xact_lock_shared"))?;
-    // A text and not a parameter: keys are rarely changed. It divides by zero without the row.
-    let expected = format!("SELECT 1 / COUNT(*) FROM seal_keys WHERE state = 'current' AND id = '\\x{}'", hex(&key));
+    // A text and not a parameter: keys are rarely changed. Without the row it divides by zero,
+    // which stands in the server's log: the comment is for its reader.
+    let expected = format!(
+        "SELECT 1 / COUNT(*) FROM seal_keys WHERE state = 'current' AND id = '\\x{}' \
+         /* fails where the data key has changed; the host tries again */",
+        hex(&key)
+    );
     Ok(postgres.begin_expecting_key(&expected)?)
 }
 

@@ -176,16 +176,14 @@ impl Sealer {
         }
     }
 
-    /// The same for a transaction that seals under the key that this host takes for the current one,
-    /// and fails if that is wrong.
+    /// The same for a transaction that seals under the key that this host takes for the current
+    /// one, and fails if that is wrong.
     ///
     /// # Errors
     /// As [`Sealer::lock`].
     pub(crate) fn lock_expecting(&self, c: &mut AnyConnection) -> StoreResult<()> {
-        match c {
-            AnyConnection::Postgres(postgres) => data_keys::lock_expecting(postgres, self.keyring(Keyring::current)),
-            AnyConnection::Sqlite(_) => self.refresh(c),
-        }
+        let AnyConnection::Postgres(postgres) = c else { return self.lock(c) };
+        data_keys::lock_expecting(postgres, self.keyring(Keyring::current))
     }
 
     /// The same for a transaction that changes the keys: it waits for the transactions that seal,
