@@ -2,8 +2,8 @@
 #![allow(unsafe_code, reason = "the allocator reads a symbol of the program")]
 
 /// Two arenas: as many as threads that allocate much at once. What is free goes back after half a
-/// second instead of ten: a host is small again soon after a flood. jemalloc reads it when the process
-/// starts (jemalloc(3), "TUNING").
+/// second instead of ten: a host is small again soon after a flood. jemalloc reads it when the
+/// process starts (jemalloc(3), "TUNING").
 // SAFETY: nothing else has this name, and jemalloc reads a pointer to a text that ends with a NUL.
 #[unsafe(export_name = "malloc_conf")]
 #[used]

@@ -168,7 +168,7 @@ fn unsafe_and_the_abi_stay_in_their_files() -> Result<()> {
         "host/loader/src/runtime/worker/exit.rs",
         "host/loader/src/runtime/worker/needed_calls.rs",
         "host/loader/src/runtime/worker/syscall_filter.rs",
-        "host/server/src/startup/memory.rs",
+        "host/src/allocator.rs",
         "host/store/src/database/libpq.rs",
         "host/store/src/database/sqlite_library.rs",
     ];
