@@ -25,7 +25,8 @@ enum Counter {
     Prepared,
     /// Statements that SQLite had to prepare again by itself.
     Reprepared,
-    /// Instructions of SQLite's virtual machine: they show a statement that walks along more rows than it needs.
+    /// Instructions of SQLite's virtual machine: they show a statement that walks along more rows
+    /// than it needs.
     Instructions,
     /// Syncs of files.
     Syncs,
@@ -112,7 +113,7 @@ unsafe extern "C" fn opened(
 unsafe extern "C" fn traced(event: c_uint, _: *mut c_void, statement: *mut c_void, text: *mut c_void) -> c_int {
     let statement = statement.cast::<sqlite::sqlite3_stmt>();
     if event == sqlite::SQLITE_TRACE_STMT as c_uint {
-        // SAFETY: as SQLite promises.
+        // SAFETY: SQLite hands over a statement and its text.
         unsafe { begun(statement, text.cast()) }
     } else {
         // SAFETY: SQLite hands over a statement.

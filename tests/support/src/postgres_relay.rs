@@ -138,7 +138,7 @@ struct Alarm(AsyncFd<OwnedFd>);
 impl Alarm {
     fn new() -> io::Result<Self> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        // SAFETY: the descriptor belongs to this value, which never replaces or closes it before its end.
+        // SAFETY: the descriptor belongs to this value, which never replaces it or closes it early.
         #[expect(unsafe_code, reason = "tokio wants a promise that the descriptor stays the same")]
         Ok(Self(unsafe { AsyncFd::register(timer) }?))
     }

@@ -11,8 +11,8 @@ use super::counted_app::Counts;
 /// exact.
 const TOLERANCE: f64 = 0.03;
 /// The columns that it is for.
-const ALLOCATIONS: &str = "allocations";
-const INSTRUCTIONS: &str = "instructions";
+pub(super) const ALLOCATIONS: &str = "allocations";
+pub(super) const INSTRUCTIONS: &str = "instructions";
 
 /// A table with one row for each request.
 #[derive(Debug, PartialEq, Eq)]
