@@ -177,8 +177,8 @@ impl PipelinedConnection {
         self.push_text(sql, Purpose::CurrentKey)
     }
 
-    /// The same for a statement that fails if another data key is current than the transaction seals
-    /// under.
+    /// The same for a statement that fails if another data key is current than the transaction
+    /// seals under.
     pub(crate) fn begin_expecting_key(&mut self, sql: &str) -> QueryResult<()> {
         self.push_text(sql, Purpose::ExpectedKey)
     }

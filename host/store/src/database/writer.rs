@@ -30,8 +30,9 @@ use crate::{
 /// How many transactions one commit holds at most, so that the first does not wait for ever.
 const LARGEST_BATCH: usize = 64;
 
-/// After a batch that held so many, the next waits for more to come: without it each commit would take what had come during the
-/// commit before, and on one processor that is little, since who would bring more does not run meanwhile.
+/// After a batch that held so many, the next waits for more to come. Without it each commit would
+/// take what had come during the commit before, and on one processor that is little, since who
+/// would bring more does not run meanwhile.
 const CROWD: usize = 4;
 /// How long it waits.
 const GATHERING: Duration = Duration::from_millis(2);
