@@ -85,7 +85,7 @@ impl<'a> Tx<'a> {
     /// with the commit, and so costs no round trip. On SQLite it runs at once. All that is read
     /// afterwards sees it, and if it fails, nothing of the transaction is stored.
     ///
-    /// ```ignore
+    /// ```text
     /// let found: Integration = t::table.find(id).first(tx.connection)?;                      // 1
     /// tx.execute_later(diesel::delete(setups::table.find(setup)))?;                          // 0
     /// tx.execute_later(diesel::insert_into(events::table).values(e::name.eq(&found.name)))?; // 0
@@ -113,7 +113,7 @@ impl<'a> Tx<'a> {
     /// It is stored then, whatever the function returns. Only what reads may follow: it sees what
     /// others have committed since.
     ///
-    /// ```ignore
+    /// ```text
     /// tx.commit_with_next()?;
     /// let claimed = diesel::update(unclaimed).set(t::state.eq("claimed")).returning(t::data);
     /// claimed.get_result(tx.connection).optional() // 1
