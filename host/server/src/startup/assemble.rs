@@ -7,6 +7,7 @@ use jackfield_services::{
     Store,
     accounts::Accounts,
     audit::{Audit, Builds, Retention},
+    connect::{ConnectDependencies, ConnectSessions},
     database::Database,
     grants::{Grants, Issuers},
     integrations::Integrations,
@@ -58,7 +59,10 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         clock: clock.clone(),
         issuers,
     };
+    let connect =
+        ConnectDependencies { store: store.clone(), plugins: plugins.clone(), url_prefix: url_prefix.clone() };
     AppHandle::new(App {
+        connect_sessions: ConnectSessions::new(connect),
         database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
         log_in_audit: LogInAudit::new(store.clone(), audit.clone()),
