@@ -19,8 +19,10 @@ use jackfield_store::{
     identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
     installing::{self, EndedSetup},
     integrations::{Installed, Integration as StoredIntegration, NewIntegration},
-    organization_integrations, revocations, revoking,
+    organization_integrations::{self, LinkInstalled, NewLink},
+    revocations, revoking,
     setups::ClaimId,
+    subject::{Subject, Tags},
     user_identities, webhooks,
 };
 
@@ -77,6 +79,10 @@ pub(super) struct Installation {
     pub(super) may_share_identity: bool,
     /// Whether there can be a webhook.
     pub(super) may_have_webhook: bool,
+    /// The customer whom a program has it connected for.
+    pub(super) subject: Option<Subject>,
+    /// What that program puts on it.
+    pub(super) tags: Tags,
 }
 
 /// Whose setup it is, with names for the audit log, which reads none of them then.
@@ -187,7 +193,7 @@ impl Installation {
         owner: &Owner,
         Account { integration, is_new, proved }: Account,
     ) -> StoreResult<Stored> {
-        let Self { key, setup, integration: built, grants, digest, may_have_webhook, .. } = self;
+        let Self { key, setup, integration: built, grants, digest, may_have_webhook, subject, tags, .. } = self;
         let Integration { metadata, identity, .. } = built;
         if let Some(proved) = proved {
             user_identities::link(tx, setup.user, proved)?;
@@ -199,15 +205,17 @@ impl Installation {
         if may_have_webhook || !is_new {
             webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, organization)?;
         }
-        let (link, is_linked) = if is_new {
+        let new = NewLink { added_by: user, metadata: &metadata, subject, tags };
+        let linked = if is_new {
             let account = (integration.id, integration.sort_name.as_str());
-            let link = organization_integrations::install_first(tx, organization, account, user, &metadata)?;
-            (link, true)
+            organization_integrations::install_first(tx, organization, account, new)?
         } else {
-            organization_integrations::install(tx, organization, integration.id, user, &metadata)?
+            organization_integrations::install(tx, organization, integration.id, new)?
         };
+        let LinkInstalled { link, is_new: is_linked, former_subject } = linked;
         let installed = Installed { integration, link };
         let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
+        let entry = setup_entries::connected_for(entry, &installed.link, former_subject.as_ref());
         owner.audit(tx, &digest, &installed, entry)?;
         if let Some((proved, identity)) = proved.zip(identity) {
             let entry = setup_entries::identity_linked(owner.actor(&setup), proved, identity.external_id);
