@@ -20,6 +20,7 @@ use jackfield_store::{
     installing::{self, EndedSetup},
     integrations::{Installed, Integration as StoredIntegration, NewIntegration},
     organization_integrations::{self, LinkInstalled, NewLink},
+    outgoing_events::{self, EventKind, NewEvent},
     revocations, revoking,
     setups::ClaimId,
     subject::{Subject, Tags},
@@ -213,6 +214,10 @@ impl Installation {
             organization_integrations::install(tx, organization, integration.id, new)?
         };
         let LinkInstalled { link, is_new: is_linked, former_subject } = linked;
+        let kind = if is_linked { EventKind::Connected } else { EventKind::Reconnected };
+        let event = NewEvent::new(organization, kind).of(integration.id, setup.provider.as_str());
+        let event = event.with("externalId", integration.external_id.as_str());
+        outgoing_events::record(tx, &setup_entries::with_former_subject(event, former_subject.as_ref()))?;
         let installed = Installed { integration, link };
         let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
         let entry = setup_entries::connected_for(entry, &installed.link, former_subject.as_ref());

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::active::Setup;
 use crate::audit::{Action, Actor, Entry};
-use jackfield_store::{IdentityId, organization_integrations::OrganizationIntegration, subject::Subject};
+use jackfield_store::{
+    IdentityId, organization_integrations::OrganizationIntegration, outgoing_events::NewEvent, subject::Subject,
+};
 
 /// An integration was stored: created, linked to one more organization, or installed anew.
 pub(super) fn installed(by: Actor, is_new: bool, is_linked: bool) -> Entry {
@@ -29,6 +31,14 @@ pub(super) fn connected_for(entry: Entry, link: &OrganizationIntegration, former
         entry = entry.detail("tags", json!(link.tags));
     }
     entry
+}
+
+/// Says whose integration it was until now, if another subject has connected the account.
+pub(super) fn with_former_subject(event: NewEvent, former: Option<&Subject>) -> NewEvent {
+    match former {
+        Some(former) => event.with("previousSubject", json!(former)),
+        None => event,
+    }
 }
 
 /// The person has proved that an account at the service is theirs.
