@@ -15,6 +15,7 @@ mod lines;
 mod log_levels;
 mod member;
 mod org;
+mod org_settings;
 mod password;
 mod plugin;
 #[cfg(feature = "author")]

@@ -7,6 +7,7 @@ use super::{
     confirm::confirm,
     errors::print_refused,
     lines::{line, plain_json, word},
+    org_settings::{self, OrgSettings},
     revoke_report::{self, Tally},
 };
 use jackfield_config::{Settings, clock::Clock};
@@ -48,6 +49,9 @@ pub(super) enum Command {
         #[arg(long = "slug", value_name = "SLUG")]
         new_slug: Option<String>,
     },
+    /// Show or change what an organization shows where other products embed its pages, and which
+    /// origins may.
+    Settings(OrgSettings),
     /// Remove an organization with its members, API tokens and integrations, and revoke the
     /// integrations' tokens at their providers.
     Remove {
@@ -83,6 +87,7 @@ pub(super) async fn run(command: Command, settings: &Settings) -> anyhow::Result
             let renamed = Organizations::new(store).rename(&slug, new_slug.as_deref(), name.as_deref()).await?;
             line!("renamed {slug} to {} {}", renamed.slug, word(&renamed.name));
         }
+        Command::Settings(asked) => org_settings::run(asked, store).await?,
         Command::Remove { slug, dry_run, yes, per_minute } => {
             let organizations = Organizations::new(store.clone());
             let contents = organizations.contents(&slug).await?;

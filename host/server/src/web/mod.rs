@@ -6,6 +6,7 @@
 
 mod api;
 mod auth;
+mod branding;
 mod client_address;
 mod compression;
 mod csrf;

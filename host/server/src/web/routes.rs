@@ -6,10 +6,13 @@ use axum::{
 };
 
 use super::{
-    api,
+    api, branding,
     compression::compressed,
     health, inbound, layers,
-    pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
+    pages::{
+        account, assets, audit_log, error_page, icons, integration_detail, integration_list, login,
+        organization_settings, setup,
+    },
 };
 use crate::app::AppHandle;
 
@@ -31,6 +34,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/api/0/organizations/{org}/integrations/{id}/grants/", compressed(get(api::grants)))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
         .route("/api/0/organizations/{org}/revocations/", compressed(get(api::revocations)))
+        .route("/api/0/organizations/{org}/settings/", get(api::settings).patch(api::change_settings))
         .route("/api/0/organizations/{org}/tokens/", get(api::tokens).post(api::create_token))
         .route("/api/0/organizations/{org}/tokens/{id}/", delete(api::revoke_token));
 
@@ -41,6 +45,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
         .route("/organizations/{org}/audit/", get(audit_log::page))
+        .route("/organizations/{org}/settings/", get(organization_settings::page).post(organization_settings::change))
+        .route("/organizations/{org}/settings/logo/", post(organization_settings::change_logo))
         .route("/organizations/{org}/integrations/", compressed(get(integration_list::page)))
         .route(
             "/organizations/{org}/integrations/{id}/",
@@ -70,6 +76,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
+        .route("/logos/{org}/{version}", get(branding::logo))
+        .route("/accents/{file}", get(branding::accent))
         .route("/static/{version}/{file}", compressed(get(assets::serve)));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
 }

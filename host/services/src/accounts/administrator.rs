@@ -18,7 +18,7 @@ pub enum Administrator {
 
 impl Administrator {
     /// An entry of the audit log about something that they do.
-    pub(super) fn entry(&self, action: Action) -> Entry {
+    pub(crate) fn entry(&self, action: Action) -> Entry {
         match self {
             Self::Operator => Entry::new(action, Actor::operator()),
             Self::User(user, source) => source.note(Entry::new(action, Actor::user(*user))),

@@ -20,6 +20,7 @@ pub mod integrations;
 mod kept_refresh_token;
 pub mod known_providers;
 mod leases;
+mod link_installs;
 pub mod members;
 pub mod organization_integrations;
 pub mod organization_settings;

@@ -12,6 +12,7 @@ mod proxy;
 mod query;
 mod revocations;
 mod selector;
+mod settings;
 mod token;
 
 pub(in crate::web) use api_tokens::{create_token, revoke_token, tokens};
@@ -26,4 +27,5 @@ pub(in crate::web) use integrations::{get, list, remove};
 pub(in crate::web) use providers::providers;
 pub(in crate::web) use proxy::proxy;
 pub(in crate::web) use revocations::{RevocationOut, revocations};
+pub(in crate::web) use settings::{change_settings, owner, settings};
 pub(in crate::web) use token::token;

@@ -61,6 +61,7 @@ struct IntegrationListPage {
     /// Whether adding integrations is turned off.
     is_turned_off: bool,
     may_read_log: bool,
+    may_change_settings: bool,
     providers: Vec<AddProvider>,
     rows: Vec<IntegrationRow>,
     revocations: Vec<RevocationList>,
@@ -162,6 +163,7 @@ pub(in crate::web) async fn page(
         may_install,
         is_turned_off: may_set_up == Err(Refusal::FeatureOff),
         may_read_log: access.has(Scope::OrgWrite),
+        may_change_settings: access.has(Scope::OrgAdmin),
         providers: if may_install { addable(&app) } else { Vec::new() },
         next: listing.next.as_ref().map(|next| format!("{}cursor={}", search_parameters(&search), Cursor::text(next))),
         search,

@@ -13,6 +13,7 @@ pub(super) mod integration_detail;
 pub(super) mod integration_list;
 mod layout;
 pub(super) mod login;
+pub(super) mod organization_settings;
 pub(super) mod setup;
 mod setup_errors;
 
