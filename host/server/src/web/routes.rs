@@ -7,9 +7,12 @@ use axum::{
 
 use super::{
     api,
-    compression::compressed,
+    compression::{compressed, compressed_file},
     health, inbound, layers,
-    pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
+    pages::{
+        account, assets, audit_log, connect_script, error_page, icons, integration_detail, integration_list, login,
+        setup,
+    },
 };
 use crate::app::AppHandle;
 
@@ -70,6 +73,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
-        .route("/static/{version}/{file}", compressed(get(assets::serve)));
+        .route("/static/{version}/{file}", compressed(get(assets::serve)))
+        .route("/connect/jackfield-connect.js", compressed_file(get(connect_script::script)))
+        .route("/connect/jackfield-connect.d.ts", compressed_file(get(connect_script::types)));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
 }

@@ -1,0 +1,3 @@
+//! What a product needs that embeds the host: the script for its pages.
+
+mod script;
