@@ -10,8 +10,8 @@ use super::{
     compression::{compressed, compressed_file},
     health, inbound, layers,
     pages::{
-        account, assets, audit_log, connect_script, error_page, icons, integration_detail, integration_list, login,
-        setup,
+        account, assets, audit_log, connect_links, connect_script, error_page, icons, integration_detail,
+        integration_list, login, setup,
     },
 };
 use crate::app::AppHandle;
@@ -44,6 +44,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
         .route("/organizations/{org}/audit/", get(audit_log::page))
+        .route("/organizations/{org}/connect-links/", get(connect_links::page).post(connect_links::create))
+        .route("/organizations/{org}/connect-links/{id}/end/", post(connect_links::end))
         .route("/organizations/{org}/integrations/", compressed(get(integration_list::page)))
         .route(
             "/organizations/{org}/integrations/{id}/",
