@@ -9,6 +9,7 @@ mod auth;
 mod branding;
 mod client_address;
 mod compression;
+mod connect_cookie;
 mod csrf;
 mod device_cookie;
 mod error;
