@@ -33,7 +33,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 38] = [
+const ROUTES: [(&str, &str, Serves); 45] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -42,6 +42,8 @@ const ROUTES: [(&str, &str, Serves); 38] = [
     ("GET", "/api/0/organizations/{org}/integrations/{id}/grants/", Serves::Integration),
     ("GET", "/api/0/organizations/{org}/integrations/{id}/token/", Serves::Integration),
     ("GET", "/api/0/organizations/{org}/revocations/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/settings/", Serves::Organization),
+    ("PATCH", "/api/0/organizations/{org}/settings/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/tokens/", Serves::Organization),
     ("POST", "/api/0/organizations/{org}/tokens/", Serves::Organization),
     ("DELETE", "/api/0/organizations/{org}/tokens/{id}/", Serves::Organization),
@@ -52,6 +54,9 @@ const ROUTES: [(&str, &str, Serves); 38] = [
     ("GET", "/account/", Serves::Person),
     ("POST", "/account/identities/{id}/unlink/", Serves::Person),
     ("GET", "/organizations/{org}/audit/", Serves::Organization),
+    ("GET", "/organizations/{org}/settings/", Serves::Organization),
+    ("POST", "/organizations/{org}/settings/", Serves::Organization),
+    ("POST", "/organizations/{org}/settings/logo/", Serves::Organization),
     ("GET", "/organizations/{org}/integrations/", Serves::Organization),
     ("GET", "/organizations/{org}/integrations/{id}/", Serves::Integration),
     ("POST", "/organizations/{org}/integrations/{id}/", Serves::Integration),
@@ -72,6 +77,8 @@ const ROUTES: [(&str, &str, Serves); 38] = [
     ("ANY", "/extensions/{provider}/events/", Serves::Holder),
     ("GET", "/extensions/{provider}/leaving/", Serves::Everybody),
     ("GET", "/icons/{provider}/{version}", Serves::Everybody),
+    ("GET", "/logos/{organization}/{version}", Serves::Everybody),
+    ("GET", "/accents/{file}", Serves::Everybody),
 ];
 
 /// Beside those above: a file of the host's own.
@@ -192,6 +199,7 @@ fn filled(route: &str, organization: &str, integration: &str) -> String {
     filled
         .replace("{*path}", "auth.test")
         .replace("{key}", "no-key")
+        .replace("{organization}", organization)
         .replace("{version}", "0")
         .replace("{file}", "x")
         .replace("{server}", "x")

@@ -5,4 +5,5 @@ mod matrix;
 mod own_grants;
 mod right_to_install;
 mod secret_fields;
+mod settings;
 mod two_organizations;
