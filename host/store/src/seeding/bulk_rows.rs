@@ -19,9 +19,10 @@ use crate::{
     database::{
         column_types::milliseconds,
         connection::AnyConnection,
+        event_schema::{events, webhooks},
         schema::{
-            events, grants, identities, identity_providers, integrations, organization_integrations as links,
-            refreshes, revocations, sessions, user_identities, webhooks,
+            grants, identities, identity_providers, integrations, organization_integrations as links, refreshes,
+            revocations, sessions, user_identities,
         },
     },
     error::StoreResult,

@@ -2,9 +2,12 @@
 
 use diesel::prelude::*;
 
-use crate::database::schema::{
-    events, grants, identities, identity_providers, integrations, organization_integrations as links, refreshes,
-    revocations, sessions, user_identities, webhooks,
+use crate::database::{
+    event_schema::{events, webhooks},
+    schema::{
+        grants, identities, identity_providers, integrations, organization_integrations as links, refreshes,
+        revocations, sessions, user_identities,
+    },
 };
 
 #[derive(Insertable)]
