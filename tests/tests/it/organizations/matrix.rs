@@ -25,15 +25,16 @@ enum Serves {
     Integration,
     /// The person who is logged in, and shows no other.
     Person,
-    /// Whoever has the session of a setup, or the key or signature of a service: `own_grants` has
-    /// the tests about events, `attacks` those about other people's setups.
+    /// Who has the session of a setup, the token of a connect session, or the key or signature of a
+    /// service: `own_grants` has the tests about events, `attacks` those about other people's
+    /// setups, `connect` those about other people's sessions.
     Holder,
     /// Everybody, with the same for all.
     Everybody,
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 45] = [
+const ROUTES: [(&str, &str, Serves); 59] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -79,6 +80,20 @@ const ROUTES: [(&str, &str, Serves); 45] = [
     ("GET", "/icons/{provider}/{version}", Serves::Everybody),
     ("GET", "/logos/{organization}/{version}", Serves::Everybody),
     ("GET", "/accents/{file}", Serves::Everybody),
+    ("GET", "/api/0/organizations/{org}/connect-sessions/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/connect-sessions/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/connect-sessions/{id}/", Serves::Organization),
+    ("DELETE", "/api/0/organizations/{org}/connect-sessions/{id}/", Serves::Organization),
+    ("GET", "/organizations/{org}/connect-links/", Serves::Organization),
+    ("POST", "/organizations/{org}/connect-links/", Serves::Organization),
+    ("POST", "/organizations/{org}/connect-links/{id}/end/", Serves::Organization),
+    ("GET", "/connect/{token}/", Serves::Holder),
+    ("GET", "/connect/{token}/status/", Serves::Holder),
+    ("POST", "/connect/{token}/providers/{provider}/", Serves::Holder),
+    ("GET", "/connect/sessions/{id}/closed/", Serves::Holder),
+    ("POST", "/connect/sessions/{id}/providers/{provider}/", Serves::Holder),
+    ("GET", "/connect/jackfield-connect.js", Serves::Everybody),
+    ("GET", "/connect/jackfield-connect.d.ts", Serves::Everybody),
 ];
 
 /// Beside those above: a file of the host's own.
@@ -199,6 +214,7 @@ fn filled(route: &str, organization: &str, integration: &str) -> String {
     filled
         .replace("{*path}", "auth.test")
         .replace("{key}", "no-key")
+        .replace("{token}", "jfc_none")
         .replace("{organization}", organization)
         .replace("{version}", "0")
         .replace("{file}", "x")
