@@ -57,7 +57,8 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         "host/services/src",
         &[
             &["configuration_log", "detached", "provider_calls", "provider_owners", "request_source"],
-            &["accounts", "audit", "database", "integrations", "keys", "open", "organization_settings", "session"],
+            &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
+            &["organization_settings"],
             &["connect", "database_check", "principal"],
             &["revocations"],
             &["grants"],

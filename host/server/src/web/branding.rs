@@ -25,7 +25,7 @@ pub(in crate::web) fn accent_url(settings: &OrganizationSettings) -> Option<Stri
     Some(format!("/accents/{color}.css"))
 }
 
-/// `GET /logos/{org}/{version}`: from `img` elements. Opened as a page it is saved, runs nothing and
+/// `GET /logos/{org}/{version}`: from `img` elements. Opened as a page it is saved, and runs and
 /// loads nothing.
 pub(in crate::web) async fn logo(
     State(app): State<AppHandle>,

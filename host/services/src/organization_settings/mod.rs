@@ -12,5 +12,5 @@ pub use accent_color::on_accent;
 pub use clean_logo::MOST_BYTES;
 pub use jackfield_store::organization_settings::{Logo, OrganizationSettings, SameAccount, allowed_origins, find};
 pub use settings_change::SettingsChange;
-pub use settings_error::{Field, Mistake, SettingsError};
+pub use settings_error::{Field, InvalidField, SettingsError};
 pub use settings_service::OrganizationSettingsService;

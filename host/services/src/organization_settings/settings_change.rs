@@ -4,7 +4,7 @@ use super::{
     accent_color::checked_color,
     clean_logo::clean_logo,
     origins::{MOST_ORIGINS, checked_origin},
-    settings_error::{Field, Mistake},
+    settings_error::{Field, InvalidField},
 };
 use jackfield_config::text::is_plain;
 use jackfield_store::organization_settings::{Logo, OrganizationSettings, SameAccount};
@@ -44,30 +44,30 @@ pub(super) struct CheckedChange {
 
 impl SettingsChange {
     /// The change, if all of it is valid.
-    pub(super) fn checked(self) -> Result<CheckedChange, Vec<Mistake>> {
-        let mut mistakes = Vec::new();
+    pub(super) fn checked(self) -> Result<CheckedChange, Vec<InvalidField>> {
+        let mut invalid = Vec::new();
         let checked = CheckedChange {
-            display_name: self.display_name.map(|name| optional(name, &mut mistakes, display_name)),
-            accent_color: self.accent_color.map(|color| optional(color, &mut mistakes, accent_color)),
-            allowed_origins: self.allowed_origins.map(|all| origins(all, &mut mistakes)),
-            added_origins: origins(self.added_origins, &mut mistakes),
+            display_name: self.display_name.map(|name| optional(name, &mut invalid, display_name)),
+            accent_color: self.accent_color.map(|color| optional(color, &mut invalid, accent_color)),
+            allowed_origins: self.allowed_origins.map(|all| origins(all, &mut invalid)),
+            added_origins: origins(self.added_origins, &mut invalid),
             removed_origins: self.removed_origins,
-            same_account: self.same_account.and_then(|word| kept(same_account(&word), &mut mistakes)),
-            logo: self.logo.map(|bytes| bytes.and_then(|bytes| kept(logo(&bytes), &mut mistakes))),
+            same_account: self.same_account.and_then(|word| kept(same_account(&word), &mut invalid)),
+            logo: self.logo.map(|bytes| bytes.and_then(|bytes| kept(logo(&bytes), &mut invalid))),
         };
-        if mistakes.is_empty() { Ok(checked) } else { Err(mistakes) }
+        if invalid.is_empty() { Ok(checked) } else { Err(invalid) }
     }
 }
 
 impl CheckedChange {
     /// The settings with the change, without the logo.
-    pub(super) fn over(&self, before: &OrganizationSettings) -> Result<OrganizationSettings, Mistake> {
+    pub(super) fn over(&self, before: &OrganizationSettings) -> Result<OrganizationSettings, InvalidField> {
         let mut origins = self.allowed_origins.clone().unwrap_or_else(|| before.allowed_origins.clone());
         origins.extend(self.added_origins.iter().filter(|added| !before.allowed_origins.contains(added)).cloned());
         origins.retain(|origin| !self.removed_origins.contains(origin));
         if origins.len() > MOST_ORIGINS {
             let message = format!("There are more than {MOST_ORIGINS} origins.");
-            return Err(Mistake::new(Field::AllowedOrigins, message));
+            return Err(InvalidField::new(Field::AllowedOrigins, message));
         }
         Ok(OrganizationSettings {
             display_name: self.display_name.clone().unwrap_or_else(|| before.display_name.clone()),
@@ -94,51 +94,51 @@ pub(super) fn changed(before: &OrganizationSettings, after: &OrganizationSetting
     all.into_iter().filter(|(_, is_other)| *is_other).map(|(field, _)| field.as_str()).collect()
 }
 
-fn kept<T>(checked: Result<T, Mistake>, mistakes: &mut Vec<Mistake>) -> Option<T> {
-    checked.map_err(|mistake| mistakes.push(mistake)).ok()
+fn kept<T>(checked: Result<T, InvalidField>, invalid: &mut Vec<InvalidField>) -> Option<T> {
+    checked.map_err(|field| invalid.push(field)).ok()
 }
 
 /// A text that can be removed by an empty one.
 fn optional(
     text: Option<String>,
-    mistakes: &mut Vec<Mistake>,
-    check: fn(&str) -> Result<String, Mistake>,
+    invalid: &mut Vec<InvalidField>,
+    check: fn(&str) -> Result<String, InvalidField>,
 ) -> Option<String> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())?;
-    kept(check(&text), mistakes)
+    kept(check(&text), invalid)
 }
 
-fn display_name(name: &str) -> Result<String, Mistake> {
+fn display_name(name: &str) -> Result<String, InvalidField> {
     if name.chars().count() > LONGEST_NAME || !is_plain(name) {
         let message = format!("A name has at most {LONGEST_NAME} characters, and none that cannot be printed.");
-        return Err(Mistake::new(Field::DisplayName, message));
+        return Err(InvalidField::new(Field::DisplayName, message));
     }
     Ok(name.to_owned())
 }
 
-fn accent_color(color: &str) -> Result<String, Mistake> {
+fn accent_color(color: &str) -> Result<String, InvalidField> {
     let message = "Write a color like #1d5c47: a # and six hexadecimal digits.";
-    checked_color(color).ok_or_else(|| Mistake::new(Field::AccentColor, message))
+    checked_color(color).ok_or_else(|| InvalidField::new(Field::AccentColor, message))
 }
 
-fn same_account(word: &str) -> Result<SameAccount, Mistake> {
+fn same_account(word: &str) -> Result<SameAccount, InvalidField> {
     match word {
         "one" => Ok(SameAccount::One),
         "two" => Ok(SameAccount::Two),
-        _ => Err(Mistake::new(Field::SameAccount, "It is `one` or `two`.")),
+        _ => Err(InvalidField::new(Field::SameAccount, "It is `one` or `two`.")),
     }
 }
 
-fn logo(bytes: &[u8]) -> Result<Logo, Mistake> {
-    clean_logo(bytes).map_err(|message| Mistake::new(Field::Logo, message))
+fn logo(bytes: &[u8]) -> Result<Logo, InvalidField> {
+    clean_logo(bytes).map_err(|message| InvalidField::new(Field::Logo, message))
 }
 
 /// Each once, in the order in which they were written.
-fn origins(all: Vec<String>, mistakes: &mut Vec<Mistake>) -> Vec<String> {
+fn origins(all: Vec<String>, invalid: &mut Vec<InvalidField>) -> Vec<String> {
     let mut checked = Vec::new();
     for text in all {
-        let origin = checked_origin(&text).map_err(|message| Mistake::new(Field::AllowedOrigins, message));
-        if let Some(origin) = kept(origin, mistakes).filter(|origin| !checked.contains(origin)) {
+        let origin = checked_origin(&text).map_err(|message| InvalidField::new(Field::AllowedOrigins, message));
+        if let Some(origin) = kept(origin, invalid).filter(|origin| !checked.contains(origin)) {
             checked.push(origin);
         }
     }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_reported_at_once_with_their_fields() {
+    fn all_invalid_are_reported_at_once_with_their_fields() {
         let change = SettingsChange {
             display_name: some(&"x".repeat(101)),
             accent_color: some("green"),

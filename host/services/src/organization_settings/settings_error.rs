@@ -35,14 +35,14 @@ impl Field {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct InvalidField {
     /// With which setting.
     pub field: Field,
     /// What, in words for people: found, and wanted.
     pub message: String,
 }
 
-impl Mistake {
+impl InvalidField {
     pub(super) fn new(field: Field, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }
@@ -52,20 +52,20 @@ impl Mistake {
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// They are not valid.
-    #[error("{}", Mistakes(.0))]
-    Invalid(Vec<Mistake>),
+    #[error("{}", InvalidFields(.0))]
+    Invalid(Vec<InvalidField>),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-struct Mistakes<'a>(&'a [Mistake]);
+struct InvalidFields<'a>(&'a [InvalidField]);
 
-impl fmt::Display for Mistakes<'_> {
+impl fmt::Display for InvalidFields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, mistake) in self.0.iter().enumerate() {
+        for (at, field) in self.0.iter().enumerate() {
             let space = if at == 0 { "" } else { " " };
-            write!(f, "{space}{}: {}", mistake.field.as_str(), mistake.message)?;
+            write!(f, "{space}{}: {}", field.field.as_str(), field.message)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{
     settings_change::{CheckedChange, SettingsChange, changed},
-    settings_error::{Mistake, SettingsError},
+    settings_error::{InvalidField, SettingsError},
 };
 use crate::{accounts::Administrator, audit::Action};
 use jackfield_store::{
@@ -66,7 +66,7 @@ impl OrganizationSettingsService {
         let checked = checked.map_err(|_| StoreError::Lost("a picture could not be looked at".to_owned()))?;
         let (checked, by) = (checked.map_err(SettingsError::Invalid)?, by.clone());
         let stored = self.store.write(move |tx| store(tx, organization, &checked, &by)).await?;
-        stored.map_err(|mistake| SettingsError::Invalid(vec![mistake]))
+        stored.map_err(|field| SettingsError::Invalid(vec![field]))
     }
 }
 
@@ -75,11 +75,11 @@ fn store(
     organization: OrganizationId,
     change: &CheckedChange,
     by: &Administrator,
-) -> StoreResult<Result<OrganizationSettings, Mistake>> {
+) -> StoreResult<Result<OrganizationSettings, InvalidField>> {
     let before = organization_settings::lock(tx, organization)?;
     let after = match change.over(&before) {
         Ok(after) => after,
-        Err(mistake) => return Ok(Err(mistake)),
+        Err(field) => return Ok(Err(field)),
     };
     let changed = changed(&before, &after);
     if changed.is_empty() {

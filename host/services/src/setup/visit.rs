@@ -32,7 +32,7 @@ impl SetupService {
     pub async fn visit(&self, request: SetupRequest) -> Result<Outcome, StoreError> {
         let (service, is_refused) = (self.clone(), Arc::<AtomicBool>::default());
         let refused = is_refused.clone();
-        let visit = run_detached(async move { service.visit_in_turn(request, &refused).await });
+        let visit = run_detached(async move { Box::pin(service.visit_in_turn(request, &refused)).await });
         tokio::select! {
             outcome = visit => outcome,
             error = self.store.lasting_failure() => {

@@ -28,7 +28,9 @@ use crate::{
 };
 use jackfield_services::{
     accounts::{Access, Scope},
-    organization_settings::{MOST_BYTES, Mistake, OrganizationSettings, SameAccount, SettingsChange, SettingsError},
+    organization_settings::{
+        InvalidField, MOST_BYTES, OrganizationSettings, SameAccount, SettingsChange, SettingsError,
+    },
 };
 
 #[derive(Template)]
@@ -40,7 +42,7 @@ struct SettingsPage {
     form: SettingsForm,
     logo: Option<String>,
     accent: Option<String>,
-    mistakes: Vec<Mistake>,
+    invalid: Vec<InvalidField>,
 }
 
 /// What is in the form: what is set, or what was posted and cannot be.
@@ -81,8 +83,8 @@ impl SettingsForm {
 
 impl SettingsPage {
     fn wrong(&self, field: &str) -> Vec<&str> {
-        let of_field = self.mistakes.iter().filter(|mistake| mistake.field.as_str() == field);
-        of_field.map(|mistake| mistake.message.as_str()).collect()
+        let of_field = self.invalid.iter().filter(|invalid| invalid.field.as_str() == field);
+        of_field.map(|field| field.message.as_str()).collect()
     }
 
     fn is_two(&self) -> bool {
@@ -110,7 +112,7 @@ async fn settings_page(
     access: Access,
     flash: Option<Flash>,
     posted: Option<SettingsForm>,
-    mistakes: Vec<Mistake>,
+    invalid: Vec<InvalidField>,
 ) -> Result<SettingsPage, WebError> {
     let settings = app.organization_settings.get(access.organization.id).await?;
     Ok(SettingsPage {
@@ -119,7 +121,7 @@ async fn settings_page(
         form: posted.unwrap_or_else(|| SettingsForm::of(&settings)),
         logo: branding::logo_url(&access.organization.slug, &settings),
         accent: branding::accent_url(&settings),
-        mistakes,
+        invalid,
         layout: Layout::of(access.organization, flash),
     })
 }
@@ -175,8 +177,8 @@ async fn answer(
     posted: Option<SettingsForm>,
 ) -> Result<Response, WebError> {
     match changed {
-        Err(SettingsError::Invalid(mistakes)) => {
-            let page = settings_page(app, access, None, posted, mistakes).await?;
+        Err(SettingsError::Invalid(invalid)) => {
+            let page = settings_page(app, access, None, posted, invalid).await?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, render(&page, false)).into_response())
         }
         other => {
