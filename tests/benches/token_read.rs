@@ -59,8 +59,12 @@ async fn install(host: &Host) -> Result<String> {
     let now = OffsetDateTime::now_utc();
     let id = store.write(move |tx| {
         let acme = organizations::by_slug(tx, "acme")?.expect("it was created");
-        let new =
-            NewIntegration { provider: "example".to_owned(), external_id: "T1".to_owned(), name: "Acme".to_owned() };
+        let new = NewIntegration {
+            provider: "example".to_owned(),
+            external_id: "T1".to_owned(),
+            name: "Acme".to_owned(),
+            separate_key: None,
+        };
         let (stored, _) = integrations::install(tx, &new)?;
         organization_integrations::install(
             tx,

@@ -74,7 +74,7 @@ pub use target::Target;
 pub use transactions::{
     bootstrap::{provider_owners_in_use, secret_key_in_use},
     inspection::{Inspection, inspect},
-    installing, key_rotation, principal, removal, renewal, revoking, tokens_in_use, user_sessions,
+    installing, key_rotation, principal, removal, renewal, revoking, separate_accounts, tokens_in_use, user_sessions,
 };
 pub use tx::Tx;
 pub use unavailable::{Effect, Reason, Unavailable};

@@ -125,6 +125,7 @@ impl Jackfield {
                 let new = NewIntegration {
                     provider: "slack".to_owned(),
                     external_id: format!("TFILLED{number}"),
+                    separate_key: None,
                     name: format!("Analytical Engines {number}"),
                 };
                 let (stored, _) = integrations::install(tx, &new)?;

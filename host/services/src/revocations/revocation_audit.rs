@@ -102,13 +102,11 @@ fn for_each_organization(tx: &mut Tx<'_>, revocation: &Revocation, entry: Entry)
     if revocation.reason != Reason::Operator {
         return Ok(vec![entry]);
     }
-    let Some(kept) = integrations::by_external_id(tx, &revocation.provider, &revocation.external_id)? else {
-        return Ok(vec![entry]);
-    };
-    let organizations = organization_integrations::organizations_of(tx, kept.id)?;
-    if organizations.is_empty() {
-        return Ok(vec![entry]);
+    let mut entries = Vec::new();
+    for kept in integrations::by_external_id(tx, &revocation.provider, &revocation.external_id)? {
+        let entry = entry.clone().integration_id(kept.id);
+        let organizations = organization_integrations::organizations_of(tx, kept.id)?;
+        entries.extend(organizations.into_iter().map(|organization| entry.clone().organization(organization)));
     }
-    let entry = entry.integration_id(kept.id);
-    Ok(organizations.into_iter().map(|organization| entry.clone().organization(organization)).collect())
+    Ok(if entries.is_empty() { vec![entry] } else { entries })
 }

@@ -24,6 +24,7 @@ use jackfield_store::{
     organization_integrations::{self, LinkInstalled, NewLink},
     outgoing_events::{self, EventKind, NewEvent},
     revocations, revoking,
+    separate_accounts::{self, Chosen, Wanted},
     setups::ClaimId,
     subject::{Subject, Tags},
     user_identities, webhooks,
@@ -119,6 +120,7 @@ impl Installation {
                 return Ok(Stored::Refused(refusal));
             }
         };
+        let (found, separate_key) = self.of_subject(tx, found)?;
         if self.setup.integration.is_some_and(|expected| found.integration != Some(expected)) {
             self.end(tx, &self.failed_with_account(OTHER_ACCOUNT), OTHER_ACCOUNT)?;
             return Ok(Stored::OtherAccount);
@@ -129,7 +131,7 @@ impl Installation {
             Some(Claimed::Granted(id)) if self.session.is_none() => self.new_identity(id),
             Some(Claimed::Granted(_)) | None => None,
         };
-        let new = self.new_integration();
+        let new = NewIntegration { separate_key, ..self.new_integration() };
         if found.integration.is_none()
             && let Some((integration, proved)) = installing::make_account(tx, &new, identity.as_ref())?
         {
@@ -164,6 +166,20 @@ impl Installation {
         }))
     }
 
+    /// The integration that this setup is about, where an account has several, and the key of one
+    /// that is to be made beside the account's first.
+    fn of_subject(&self, tx: &mut Tx<'_>, found: Found) -> StoreResult<(Found, Option<String>)> {
+        let wanted = Wanted {
+            organization: self.setup.organization,
+            provider: &self.setup.provider,
+            external_id: &self.integration.external_id,
+            subject: self.subject.as_ref(),
+            reconnects: self.setup.integration,
+        };
+        let Chosen { integration, separate_key } = separate_accounts::choose(tx, &wanted, found.integration)?;
+        Ok((Found { integration, ..found }, separate_key))
+    }
+
     fn ended_setup(&self) -> EndedSetup<'_> {
         let identity = self.integration.identity.as_ref();
         EndedSetup {
@@ -182,6 +198,7 @@ impl Installation {
             provider: self.setup.provider.clone(),
             external_id: self.integration.external_id.clone(),
             name: self.name(),
+            separate_key: None,
         }
     }
 

@@ -4,7 +4,10 @@ use diesel::prelude::*;
 
 use super::entry::{ActorKind, Entry};
 use crate::{
-    database::schema::{integrations, organizations, users},
+    database::{
+        functions::coalesce,
+        schema::{integrations, organizations, users},
+    },
     error::StoreResult,
     tx::Tx,
 };
@@ -68,7 +71,7 @@ fn read(tx: &mut Tx<'_>, unnamed: &Unnamed) -> StoreResult<Names> {
         users::table.find(unnamed.user).select(users::email).single_value(),
         organizations::table.find(unnamed.organization).select(organizations::slug).single_value(),
         integration().select(integrations::provider).single_value(),
-        integration().select(integrations::external_id).single_value(),
+        integration().select(coalesce(integrations::account_id, integrations::external_id)).single_value(),
     );
     Ok(diesel::select(names).get_result(tx.connection)?)
 }

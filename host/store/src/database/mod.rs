@@ -5,6 +5,7 @@ pub(crate) mod connection;
 pub(crate) mod event_schema;
 pub(crate) mod file_identity;
 pub(crate) mod fixed_condition;
+pub(crate) mod functions;
 pub(crate) mod health;
 pub(crate) mod host_lock;
 mod libpq;

@@ -51,6 +51,7 @@ diesel::table! {
         id -> BigInt,
         provider -> Text,
         external_id -> Text,
+        account_id -> Nullable<Text>,
         name -> Text,
         sort_name -> Text,
         sealed_metadata -> Nullable<Binary>,

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 
 use super::{
     ids::{IntegrationId, OrganizationId},
-    integrations::{Installed, InstalledRow, Integration, Position, installed},
+    integrations::{Installed, InstalledRow, Integration, Position, installed, of_external_id},
     known_providers,
     organization_integrations::LinkRow,
 };
@@ -192,14 +192,15 @@ fn tagged(tx: &mut Tx<'_>, list: &List<'_>, (key, value): (&String, &String)) ->
     linked(tx, &List { only: Some(&ids), search: &Search::default(), after: None, ..*list })
 }
 
-/// The integrations of an organization whose account has an id: one of each provider at most.
+/// The integrations of an organization whose account has an id: one of each provider, but where two
+/// subjects have the same account.
 fn by_external_id(tx: &mut Tx<'_>, organization: OrganizationId, external_id: &str) -> StoreResult<Vec<InstalledRow>> {
     let mut found = Vec::new();
     known_providers::each_of_integrations(tx, |tx, provider| {
-        let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
-        let row = row.inner_join(links::table).filter(links::organization_id.eq(organization));
-        let row = row.select((Integration::as_select(), LinkRow::as_select()));
-        found.extend(row.first::<InstalledRow>(tx.connection).optional()?);
+        let rows = t::table.filter(t::provider.eq(provider)).filter(of_external_id!(external_id));
+        let rows = rows.inner_join(links::table).filter(links::organization_id.eq(organization));
+        let rows = rows.select((Integration::as_select(), LinkRow::as_select()));
+        found.extend(rows.load::<InstalledRow>(tx.connection)?);
         Ok(())
     })?;
     Ok(found)

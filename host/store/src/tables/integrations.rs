@@ -18,6 +18,7 @@ pub use super::{
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
+        functions::coalesce,
         schema::{integrations as t, organization_integrations as links},
         statement::{Statement, statement},
     },
@@ -34,7 +35,10 @@ pub struct Integration {
     pub id: IntegrationId,
     /// Id of the provider.
     pub provider: String,
-    /// The account's id at the provider; unique together with the provider.
+    /// The account's id at the provider. Another integration has the same one only where two
+    /// subjects of an organization have [one each](separate_key).
+    #[diesel(select_expression = coalesce(t::account_id, t::external_id))]
+    #[diesel(select_expression_type = coalesce<t::account_id, t::external_id>)]
     pub external_id: String,
     /// The name that people read.
     pub name: String,
@@ -50,11 +54,35 @@ pub struct NewIntegration {
     pub external_id: String,
     /// The name that people read.
     pub name: String,
+    /// Stands in the account's place if another subject of the organization has an integration of
+    /// the same account: see [`separate_key`].
+    pub separate_key: Option<String>,
 }
 
+/// A text that no account has as its id, for the second integration of an account.
+#[must_use]
+pub fn separate_key(external_id: &str) -> String {
+    let random = getrandom::u64().expect("the operating system has a random generator");
+    format!("{external_id}\u{1f}{random:016x}")
+}
+
+/// The rows of an account.
+macro_rules! of_external_id {
+    ($external_id:expr) => {
+        t::external_id.eq($external_id).or(t::account_id.eq($external_id).assume_not_null())
+    };
+}
+pub(crate) use of_external_id;
+
 impl NewIntegration {
+    /// What is unique together with the provider, and the account's id where that is another.
+    pub(crate) fn place(&self) -> (&str, Option<&str>) {
+        let account = self.external_id.as_str();
+        self.separate_key.as_deref().map_or((account, None), |key| (key, Some(account)))
+    }
+
     pub(crate) fn stored(&self, id: IntegrationId) -> Integration {
-        let Self { provider, external_id, name } = self;
+        let Self { provider, external_id, name, separate_key: _ } = self;
         Integration {
             id,
             provider: provider.clone(),
@@ -101,7 +129,7 @@ impl Integration {
 /// # Errors
 /// When the database fails.
 pub fn install(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<(Integration, bool)> {
-    let found = by_external_id(tx, &new.provider, &new.external_id)?;
+    let found = by_key(tx, &new.provider, new.place().0)?;
     let installed = install_if(tx, new, found.map(|found| found.id), |_, _| Ok(true))?;
     installed.ok_or(StoreError::Corrupt("an integration"))
 }
@@ -120,7 +148,7 @@ pub(crate) fn install_if(
             if let Some(made) = insert(tx, new)? {
                 return Ok(Some((made, true)));
             }
-            found = by_external_id(tx, &new.provider, &new.external_id)?.map(|found| found.id);
+            found = by_key(tx, &new.provider, new.place().0)?.map(|found| found.id);
             continue;
         };
         if !may_have(tx, id)? {
@@ -137,19 +165,19 @@ pub(crate) fn install_if(
 /// Inserts an integration. It changes none that there is.
 macro_rules! insertion {
     () => {
-        "INSERT INTO integrations (provider, external_id, name, sort_name, date_added, date_updated) \
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (provider, external_id) DO NOTHING RETURNING id"
+        "INSERT INTO integrations (provider, external_id, account_id, name, sort_name, date_added, date_updated) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, external_id) DO NOTHING RETURNING id"
     };
 }
 pub(crate) use insertion;
 
 /// `None` if the account has an integration: that stays as it is.
 pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<Option<Integration>> {
-    let NewIntegration { provider, external_id, name } = new;
-    let (sort_name, now) = (name.to_lowercase(), milliseconds(tx.now));
-    let account = (provider.as_str(), external_id.as_str());
+    let (sort_name, now) = (new.name.to_lowercase(), milliseconds(tx.now));
+    let (key, account) = new.place();
+    let (provider, name) = (new.provider.as_str(), new.name.as_str());
     let insert: Statement<'_, BigInt> =
-        statement!(insertion!(), account.0, account.1, name.as_str(), sort_name.as_str(), now, now);
+        statement!(insertion!(), provider, key, account, name, sort_name.as_str(), now, now);
     let id: Option<IntegrationId> = tx.one(insert).optional()?;
     Ok(id.map(|id| new.stored(id)))
 }
@@ -170,16 +198,23 @@ pub fn by_id(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<Option<Integrati
     Ok(t::table.find(id).select(Integration::as_select()).first(tx.connection).optional()?)
 }
 
-/// An integration by its provider and the account's id there.
-///
-/// # Errors
-/// When the database fails.
-pub fn by_external_id(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<Option<Integration>> {
-    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
+/// An integration by its provider and what is unique there: the account's id, or a separate key.
+fn by_key(tx: &mut Tx<'_>, provider: &str, key: &str) -> StoreResult<Option<Integration>> {
+    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(key));
     Ok(row.select(Integration::as_select()).first(tx.connection).optional()?)
 }
 
-/// The integration of an account, if it exists now and existed at a time.
+/// The integrations of an account, in the order of their ids: one, but where two subjects of an
+/// organization have one each.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_external_id(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<Vec<Integration>> {
+    let rows = t::table.filter(t::provider.eq(provider)).filter(of_external_id!(external_id)).order(t::id);
+    Ok(rows.select(Integration::as_select()).load(tx.connection)?)
+}
+
+/// The integration of an account, if exactly one exists now and it existed at a time.
 ///
 /// # Errors
 /// When the database fails.
@@ -189,9 +224,10 @@ pub fn existed_at(
     external_id: &str,
     at: OffsetDateTime,
 ) -> StoreResult<Option<IntegrationId>> {
-    let row = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
-    let row = row.filter(t::date_added.le(milliseconds(at)));
-    Ok(row.select(t::id).first(tx.connection).optional()?)
+    let rows = t::table.filter(t::provider.eq(provider)).filter(of_external_id!(external_id));
+    let rows = rows.filter(t::date_added.le(milliseconds(at)));
+    let found: Vec<IntegrationId> = rows.select(t::id).limit(2).load(tx.connection)?;
+    Ok(found.first().copied().filter(|_| found.len() == 1))
 }
 
 /// One integration of an organization.
@@ -211,7 +247,7 @@ pub fn one_of_organization(
 
 /// Whether a provider has an account of this external id that works for an organization.
 pub(crate) fn is_active(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<bool> {
-    let rows = t::table.filter(t::provider.eq(provider)).filter(t::external_id.eq(external_id));
+    let rows = t::table.filter(t::provider.eq(provider)).filter(of_external_id!(external_id));
     let rows = rows.inner_join(links::table).filter(links::status.eq(Status::Active));
     Ok(diesel::select(diesel::dsl::exists(rows)).get_result(tx.connection)?)
 }
@@ -240,7 +276,7 @@ pub(crate) fn is_active_for(
 pub(crate) fn of_account(tx: &mut Tx<'_>, provider: &str, external_id: &str) -> StoreResult<Vec<IntegrationId>> {
     let mut rows = t::table.filter(t::provider.eq(provider)).select(t::id).into_boxed();
     if !external_id.is_empty() {
-        rows = rows.filter(t::external_id.eq(external_id));
+        rows = rows.filter(of_external_id!(external_id));
     }
     Ok(rows.load(tx.connection)?)
 }

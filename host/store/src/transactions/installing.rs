@@ -204,15 +204,15 @@ pub fn make_account(
         let Some(made) = integrations::insert(tx, new)? else { return Ok(None) };
         return Ok(Some((made, Some(identities::authenticate(tx, identity)?))));
     }
-    let NewIntegration { provider, external_id, name } = new;
-    let (account, now) = ((provider.as_str(), external_id.as_str()), milliseconds(tx.now));
-    let (name, sort_name) = (name.as_str(), name.to_lowercase());
+    let ((key, account), now) = (new.place(), milliseconds(tx.now));
+    let (provider, name, sort_name) = (new.provider.as_str(), new.name.as_str(), new.name.to_lowercase());
     let of = identity.values(tx.sealer);
     let (scopes, sealed) = (of.scopes.as_str(), of.sealed.as_slice());
     let make: Statement<'_, (Nullable<BigInt>, Nullable<BigInt>)> = statement!(
         MAKE,
-        account.0,
-        account.1,
+        provider,
+        key,
+        account,
         name,
         sort_name.as_str(),
         now,

@@ -11,6 +11,7 @@ pub mod principal;
 pub mod removal;
 pub mod renewal;
 pub mod revoking;
+pub mod separate_accounts;
 mod sweep;
 pub mod tokens_in_use;
 pub mod user_sessions;

@@ -61,14 +61,21 @@ pub fn revoke_keeping(
 /// # Errors
 /// When the database fails.
 pub fn mark_revoked(tx: &mut Tx<'_>, provider: &str, external_id: &str, why: &str) -> StoreResult<bool> {
-    let Some(found) = integrations::by_external_id(tx, provider, external_id)? else { return Ok(false) };
-    integrations::lock(tx, found.id)?;
     let mut was_connected = false;
-    for organization in organization_integrations::organizations_of(tx, found.id)? {
-        was_connected |= organization_integrations::require_reauthentication(tx, organization, found.id)?;
+    for found in integrations::by_external_id(tx, provider, external_id)? {
+        was_connected |= mark_integration_revoked(tx, found.id, why)?;
+    }
+    Ok(was_connected)
+}
+
+fn mark_integration_revoked(tx: &mut Tx<'_>, integration: IntegrationId, why: &str) -> StoreResult<bool> {
+    integrations::lock(tx, integration)?;
+    let mut was_connected = false;
+    for organization in organization_integrations::organizations_of(tx, integration)? {
+        was_connected |= organization_integrations::require_reauthentication(tx, organization, integration)?;
     }
     if was_connected {
-        end_grants(tx, found.id, why)?;
+        end_grants(tx, integration, why)?;
     }
     Ok(was_connected)
 }

@@ -187,6 +187,7 @@ impl AppDatabase {
                     let new = integrations::NewIntegration {
                         provider: "example".to_owned(),
                         external_id: format!("filled-{n}"),
+                        separate_key: None,
                         name: format!("Filled {n:04}"),
                     };
                     let (stored, _) = integrations::install(tx, &new)?;

@@ -201,7 +201,7 @@ async fn setups_beside_refreshes_end_well_and_so_do_these() -> Result<()> {
 /// Claims and ends every grant once.
 async fn refreshed(store: &Store, access: &str, fails: bool) -> Result<()> {
     let found = store.read(|tx| integrations::by_external_id(tx, "slack", "T0STANDIN")).await?;
-    let integration = found.context("it is installed")?;
+    let integration = found.first().context("it is installed")?;
     let id = integration.id;
     let now = OffsetDateTime::now_utc();
     for grant in store.read(move |tx| grants::of_integration(tx, id)).await? {

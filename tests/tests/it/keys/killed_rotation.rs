@@ -53,7 +53,7 @@ async fn fill(store: &Store) -> StoreResult<()> {
         let filled = organizations::insert(tx, "filled", "Filled")?;
         for n in 0..ROWS {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
-            let new = integrations::NewIntegration { provider: "p".to_owned(), external_id, name };
+            let new = integrations::NewIntegration { provider: "p".to_owned(), external_id, name, separate_key: None };
             let (stored, _) = integrations::install(tx, &new)?;
             organization_integrations::install(
                 tx,
@@ -71,7 +71,8 @@ async fn assert_whole(store: &Store) -> StoreResult<()> {
     let look = move |tx: &mut Tx<'_>| {
         let filled = organizations::by_slug(tx, "filled")?.expect("it was created").id;
         for n in 0..ROWS {
-            let row = integrations::by_external_id(tx, "p", &format!("row-{n:04}"))?.expect("no row is lost");
+            let rows = integrations::by_external_id(tx, "p", &format!("row-{n:04}"))?;
+            let row = rows.first().expect("no row is lost");
             assert_eq!(organization_integrations::metadata(tx, filled, row.id)?, Some(metadata(n)), "row {n}");
         }
         Ok(())

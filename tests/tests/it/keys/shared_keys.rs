@@ -46,7 +46,7 @@ fn metadata() -> Map<String, Value> {
 /// Seals a value, as every writer does.
 async fn install(store: &Store) -> StoreResult<IntegrationId> {
     let (provider, external_id, name) = ("p".to_owned(), "one".to_owned(), "One".to_owned());
-    let new = NewIntegration { provider, external_id, name };
+    let new = NewIntegration { provider, external_id, name, separate_key: None };
     let install = move |tx: &mut Tx<'_>| {
         let organization = match organizations::by_slug(tx, "acme")? {
             Some(acme) => acme.id,

@@ -1,6 +1,8 @@
 //! A database of a host from before organizations were apart: what becomes of its grants, metadata
 //! and configurations, on SQLite and PostgreSQL.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 use jackfield_store::{
     AadContext, IntegrationId, OrganizationId, Store, Tx,
@@ -27,6 +29,21 @@ struct Former {
 
 /// What an organization has of an integration: each grant with its subject, status and token.
 type GrantsOf = Vec<(String, String, Status, String)>;
+
+/// The migration with which organizations have their own, and before it the later ones that build
+/// on it, the last one first.
+fn undone_migrations(folder: &Path) -> Result<Vec<String>> {
+    let mut later = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if *name >= *LATER_MIGRATION {
+            later.push(name);
+        }
+    }
+    later.sort_unstable_by(|a, b| b.cmp(a));
+    later.push(MIGRATION.to_owned());
+    Ok(later)
+}
 
 impl Former {
     /// Each with two organizations, each of which has one member, and with the schema of then.
@@ -55,9 +72,10 @@ impl Former {
                 store.write(prove).await?;
             }
             let kind = if database.is_sqlite() { "sqlite" } else { "postgres" };
-            for (migration, version) in [(LATER_MIGRATION, "20261130001500"), (MIGRATION, "20261130000020")] {
-                let down = root().join("host/store/migrations").join(kind).join(migration).join("down.sql");
-                store.tamper(std::fs::read_to_string(down)?).await?;
+            let folder = root().join("host/store/migrations").join(kind);
+            for migration in undone_migrations(&folder)? {
+                store.tamper(std::fs::read_to_string(folder.join(&migration).join("down.sql"))?).await?;
+                let version = migration.split('_').next().unwrap_or_default().replace('-', "");
                 let undone = format!("DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
                 store.tamper(undone).await?;
             }
@@ -219,7 +237,7 @@ async fn what_nobody_has_is_revoked_and_gone() -> Result<()> {
         former.grant(1, "access", "", "one").await?;
         former.start().await?;
         let found = former.store().read(|tx| integrations::by_external_id(tx, "slack", "T1")).await?;
-        assert_eq!(found, None);
+        assert_eq!(found, []);
         assert_eq!(former.revoked().await?, [(Reason::Orphaned, true, vec!["one".to_owned()])]);
     }
     Ok(())

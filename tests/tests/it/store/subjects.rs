@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use jackfield_store::{
-    IntegrationId, OrganizationId, Store, StoreResult,
+    IntegrationId, OrganizationId, Store, StoreError, StoreResult, installing,
     integrations::{self, NewIntegration, Search},
     organization_integrations::{self, LinkInstalled, NewLink},
     organization_settings::{self, Logo, OrganizationSettings, SameAccount},
     removal,
     revocations::Reason,
+    separate_accounts::{self, Chosen, Wanted},
     subject::{Subject, Tags},
 };
 use serde_json::Map;
@@ -32,7 +33,7 @@ async fn connect(
     let subject = subject.map(|id| Subject::new(id, Some("Ada"))).transpose()?;
     let (name, tags) = (name.to_owned(), Tags::new(tags(pairs))?);
     let connect = move |tx: &mut jackfield_store::Tx<'_>| -> StoreResult<_> {
-        let new = NewIntegration { provider: "slack".into(), external_id: name.clone(), name };
+        let new = NewIntegration { provider: "slack".into(), external_id: name.clone(), name, separate_key: None };
         let (stored, _) = integrations::install(tx, &new)?;
         let link = NewLink { added_by: None, metadata: &Map::new(), subject, tags };
         Ok((stored.id, organization_integrations::install(tx, organization, stored.id, link)?))
@@ -106,7 +107,12 @@ async fn a_person_who_reconnects_keeps_subject_and_tags_and_a_program_replaces_t
         assert!(found(store, acme, of(&[("plan", "pro")])).await?.is_empty());
         assert_eq!(found(store, acme, of(&[("plan", "free")])).await?, ["alpha"]);
         // A service gives the account another name: lists follow.
-        let renamed = NewIntegration { provider: "slack".into(), external_id: "alpha".into(), name: "Zulu".into() };
+        let renamed = NewIntegration {
+            provider: "slack".into(),
+            external_id: "alpha".into(),
+            name: "Zulu".into(),
+            separate_key: None,
+        };
         store.write(move |tx| integrations::install(tx, &renamed)).await?;
         connect(store, acme, "mike", Some("c2"), &[("plan", "free")]).await?;
         assert_eq!(found(store, acme, of(&[("plan", "free")])).await?, ["mike", "Zulu"]);
@@ -147,6 +153,76 @@ async fn an_organization_without_settings_has_none_and_keeps_what_it_sets() -> R
         };
         assert_eq!(logo_of("acme", "v1").await?, Some(logo));
         assert_eq!((logo_of("acme", "v0").await?, logo_of("other", "v1").await?), (None, None));
+    }
+    Ok(())
+}
+
+/// Connects the account `alpha` as a setup does, which may connect one integration again.
+async fn set_up(
+    store: &Store,
+    organization: OrganizationId,
+    subject: Option<&str>,
+    reconnects: Option<IntegrationId>,
+) -> Result<IntegrationId> {
+    let subject = subject.map(|id| Subject::new(id, None)).transpose()?;
+    let set_up = move |tx: &mut jackfield_store::Tx<'_>| -> StoreResult<_> {
+        let (provider, external_id) = ("slack", "alpha");
+        let first = integrations::by_external_id(tx, provider, external_id)?.first().map(|found| found.id);
+        let wanted = Wanted { organization, provider, external_id, subject: subject.as_ref(), reconnects };
+        let Chosen { integration, separate_key } = separate_accounts::choose(tx, &wanted, first)?;
+        let (provider, external_id) = (provider.to_owned(), external_id.to_owned());
+        let new = NewIntegration { name: "Alpha".into(), provider, external_id, separate_key };
+        let made = installing::install_account(tx, &new, integration, None)?;
+        let (stored, _) = made.ok_or(StoreError::Corrupt("an integration"))?;
+        assert_eq!(stored.external_id, "alpha");
+        let link = NewLink { added_by: None, metadata: &Map::new(), subject, tags: Tags::default() };
+        organization_integrations::install(tx, organization, stored.id, link)?;
+        Ok(stored.id)
+    };
+    Ok(store.write(set_up).await?)
+}
+
+async fn set_same_account(store: &Store, organization: OrganizationId, same_account: SameAccount) -> Result<()> {
+    let change = move |tx: &mut jackfield_store::Tx<'_>| {
+        let settings = organization_settings::lock(tx, organization)?;
+        organization_settings::put(tx, organization, &OrganizationSettings { same_account, ..settings })
+    };
+    Ok(store.write(change).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_subject_has_an_integration_of_its_own_where_the_organization_wants_two() -> Result<()> {
+    for database in each_database().await? {
+        let store = &database.store;
+        let (acme, other) = (organization(store, "acme").await?, organization(store, "other").await?);
+        let first = set_up(store, acme, Some("c1"), None).await?;
+        assert_eq!(set_up(store, acme, Some("c2"), None).await?, first, "one, until the organization wants two");
+        set_same_account(store, acme, SameAccount::Two).await?;
+        let second = set_up(store, acme, Some("c1"), None).await?;
+        assert_ne!(second, first);
+        for (subject, reconnects, expected) in [
+            (Some("c2"), None, first),
+            (Some("c1"), None, second),
+            (None, Some(second), second),
+            (None, Some(first), first),
+            (Some("c2"), Some(second), second),
+            (Some("c1"), Some(second), second),
+        ] {
+            assert_eq!(set_up(store, acme, subject, reconnects).await?, expected, "{subject:?} {reconnects:?}");
+        }
+        assert_eq!(set_up(store, other, Some("c1"), None).await?, first, "organizations share the account's first");
+        let read = move |tx: &mut jackfield_store::Tx<'_>| integrations::by_external_id(tx, "slack", "alpha");
+        let both: Vec<_> = store.read(read).await?.into_iter().map(|found| (found.id, found.external_id)).collect();
+        assert_eq!(both, [(first, "alpha".to_owned()), (second, "alpha".to_owned())]);
+        let by_id = Search { text: "alpha".into(), ..Search::default() };
+        let listed = move |tx: &mut jackfield_store::Tx<'_>| {
+            integrations::search_of_organization(tx, acme, None, &by_id, None, 10)
+        };
+        assert_eq!(store.read(listed).await?.len(), 2);
+        set_same_account(store, acme, SameAccount::One).await?;
+        assert_eq!(set_up(store, acme, Some("c1"), None).await?, second, "what it has it keeps");
+        store.write(move |tx| removal::unlink(tx, acme, second, Reason::Removed)).await?;
+        assert_eq!(set_up(store, acme, Some("c1"), None).await?, first);
     }
     Ok(())
 }

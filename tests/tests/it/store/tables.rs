@@ -86,7 +86,10 @@ pub(crate) struct Workspace {
 
 pub(crate) fn workspace(external_id: &str, name: &str, token: &str) -> Workspace {
     let (provider, external_id, name) = ("slack".to_owned(), external_id.to_owned(), name.to_owned());
-    Workspace { new: NewIntegration { provider, external_id, name }, metadata: object(json!({"token": token})) }
+    Workspace {
+        new: NewIntegration { provider, external_id, name, separate_key: None },
+        metadata: object(json!({"token": token})),
+    }
 }
 
 pub(crate) async fn user(store: &Store, email: &str) -> Result<UserId> {
@@ -277,7 +280,7 @@ async fn the_last_organization_takes_the_integration_with_it_even_when_two_leave
                 "{one:?} {two:?}"
             );
             let left = store.read(move |tx| integrations::by_external_id(tx, "slack", &external_id)).await?;
-            assert_eq!(left, None, "no token is left behind");
+            assert_eq!(left, [], "no token is left behind");
             assert_eq!(leave(acme).await?, Unlinked::NotThere);
         }
     }

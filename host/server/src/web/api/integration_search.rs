@@ -19,10 +19,11 @@ pub(in crate::web) fn search_in(query: Option<&str>) -> Result<Search, WebError>
                 let subject = Subject::new(&value, None).map_err(because)?;
                 search.subject = Some(subject.id().to_owned());
             }
+            (_, Some(key)) if tags.contains_key(key) => {
+                return Err(Problem::BadRequest.because("A tag has one value."));
+            }
             (_, Some(key)) => {
-                if tags.insert(key.to_owned(), value.into_owned()).is_some() {
-                    return Err(Problem::BadRequest.because("A tag has one value."));
-                }
+                tags.insert(key.to_owned(), value.into_owned());
             }
             _ => {}
         }

@@ -34,6 +34,9 @@ struct LockedIntegration {
     integration: Integration,
 }
 
+/// The integrations of each account.
+type Locked<'a> = BTreeMap<&'a str, Vec<LockedIntegration>>;
+
 /// What follows from the events.
 #[derive(Default)]
 struct Effects {
@@ -53,9 +56,11 @@ impl EventBatch {
         let mut known = HashMap::new();
         let mut effects = Effects::default();
         for event in batch {
-            let Some(locked) = locked.get(&*event.external_id) else { continue };
-            if self.is_news(tx, &mut known, &event.id)? {
-                self.apply(tx, locked, event, &mut effects)?;
+            let of_account = locked.get(&*event.external_id).map_or(&[][..], Vec::as_slice);
+            if !of_account.is_empty() && self.is_news(tx, &mut known, &event.id)? {
+                for integration in of_account {
+                    self.apply(tx, integration, event, &mut effects)?;
+                }
             }
         }
         self.audit(tx, effects.entries)?;
@@ -64,15 +69,16 @@ impl EventBatch {
 
     /// Locks the integrations that the events name, always in the same order. A provider can name
     /// its own only.
-    fn lock<'a>(&self, tx: &mut Tx<'_>, batch: &'a [Event]) -> StoreResult<BTreeMap<&'a str, LockedIntegration>> {
+    fn lock<'a>(&self, tx: &mut Tx<'_>, batch: &'a [Event]) -> StoreResult<Locked<'a>> {
         let mut named: Vec<&str> = batch.iter().map(|event| &*event.external_id).collect();
         named.sort_unstable();
         named.dedup();
-        let mut locked = BTreeMap::new();
+        let mut locked = Locked::new();
         for external_id in named {
-            let Some(integration) = integrations::by_external_id(tx, &self.provider, external_id)? else { continue };
-            if integrations::lock(tx, integration.id)?.is_some() {
-                locked.insert(external_id, LockedIntegration { integration });
+            for integration in integrations::by_external_id(tx, &self.provider, external_id)? {
+                if integrations::lock(tx, integration.id)?.is_some() {
+                    locked.entry(external_id).or_default().push(LockedIntegration { integration });
+                }
             }
         }
         Ok(locked)

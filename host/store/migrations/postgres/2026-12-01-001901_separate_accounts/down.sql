@@ -1,0 +1,2 @@
+DROP INDEX integrations_of_account;
+ALTER TABLE integrations DROP COLUMN account_id;
