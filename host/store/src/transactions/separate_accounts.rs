@@ -1,5 +1,5 @@
-//! Which integration a setup is about where two subjects of one organization have connected the same
-//! account, and the organization wants an integration for each.
+//! Which integration a setup is about where two subjects of one organization have connected the
+//! same account, and the organization wants an integration for each.
 
 use diesel::{prelude::*, sql_types};
 
@@ -44,7 +44,8 @@ pub struct Chosen {
 
 /// Chooses the integration of a setup whose account has the integration `found`, if any. Reads
 /// nothing more unless a program has named a subject, or another integration of the account is
-/// connected again. Where each subject gets its own, setups of one organization wait for each other.
+/// connected again. Where each subject gets its own, setups of one organization wait for each
+/// other.
 ///
 /// # Errors
 /// When the database fails.
