@@ -62,9 +62,9 @@ pub use store::{Store, lock_for_host, migrate};
 pub use tables::{
     api_tokens, configurations, events, grants, identities, identity_providers,
     ids::{ApiTokenId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId, RevocationId, UserId},
-    integrations, known_providers, members, organization_integrations, organizations, provider_owners,
+    integrations, known_providers, members, organization_integrations, organizations, provider_owners, received_events,
     refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants, unknown_columns,
-    unlinked_integrations, user_identities, users, webhooks,
+    unlinked_integrations, user_identities, users, webhook_secrets, webhooks,
 };
 pub use target::Target;
 pub use transactions::{

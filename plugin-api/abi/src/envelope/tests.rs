@@ -46,6 +46,9 @@ fn providers_and_create() {
         allows_user_supplied_hosts: true,
         api: Some(Api::new("https://a/").header("x-t", Api::ACCESS_TOKEN)),
         handles_events: true,
+        inbox: Some(
+            Inbox::hmac_sha256("x-s", "hush").prefix("v0=").template("{timestamp}{body}").timestamp("header:x-t"),
+        ),
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
