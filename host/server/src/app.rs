@@ -7,6 +7,7 @@ use jackfield_loader::Plugins;
 use jackfield_services::{
     accounts::Accounts,
     audit::{Audit, Retention},
+    connect::ConnectSessions,
     database::Database,
     grants::Grants,
     inbox::{Inbox, ReceivedEvents},
@@ -28,6 +29,7 @@ use jackfield_services::{
 pub struct App {
     pub accounts: Accounts,
     pub audit: Audit,
+    pub connect_sessions: ConnectSessions,
     pub database: Database,
     pub grants: Grants,
     pub inbox: Inbox,

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod adoption;
 pub mod audit;
 pub mod configuration_log;
+pub mod connect;
 pub mod database;
 pub mod database_check;
 mod detached;

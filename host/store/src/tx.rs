@@ -1,11 +1,17 @@
 //! The handle on one transaction: all that reading and writing rows takes.
 
-use diesel::{connection::Connection as _, query_dsl::methods::ExecuteDsl};
+use diesel::{
+    QueryResult, RunQueryDsl, SqliteConnection,
+    connection::Connection as _,
+    query_dsl::{LoadQuery, methods::ExecuteDsl},
+};
 use time::OffsetDateTime;
 
 use crate::{
     chain::appended::Appended,
-    database::{connection::AnyConnection, progress::Progress, sqlite_transactions, transaction},
+    database::{
+        connection::AnyConnection, pipelined::PipelinedConnection, progress::Progress, sqlite_transactions, transaction,
+    },
     error::{StoreError, StoreResult},
     sealing::sealer::Sealer,
     unavailable::{Reason, Unavailable},
@@ -78,6 +84,40 @@ impl<'a> Tx<'a> {
         result.and_then(|value| ended.map(|()| value).map_err(StoreError::from))
     }
 
+    /// Runs a statement. Returns how many rows it has changed.
+    ///
+    /// [`Tx::run`] and [`Tx::one`] build a statement for the database that is there. diesel's own
+    /// methods on a connection to either of two build it twice, so this is for what runs often.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) fn run<Q>(&mut self, query: Q) -> QueryResult<usize>
+    where
+        Q: ExecuteDsl<PipelinedConnection> + ExecuteDsl<SqliteConnection>,
+    {
+        match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => ExecuteDsl::execute(query, postgres),
+            AnyConnection::Sqlite(sqlite) => ExecuteDsl::execute(query, sqlite),
+        }
+    }
+
+    /// Runs a statement. Returns its one row.
+    ///
+    /// # Errors
+    /// When there is none, or the database fails.
+    pub(crate) fn one<'query, U, Q>(&mut self, query: Q) -> QueryResult<U>
+    where
+        Q: LoadQuery<'query, PipelinedConnection, U>
+            + LoadQuery<'query, SqliteConnection, U>
+            + RunQueryDsl<PipelinedConnection>
+            + RunQueryDsl<SqliteConnection>,
+    {
+        match &mut *self.connection {
+            AnyConnection::Postgres(postgres) => query.get_result(postgres),
+            AnyConnection::Sqlite(sqlite) => query.get_result(sqlite),
+        }
+    }
+
     /// Has a statement run whose result nobody needs, not even how many rows it changes: an insert
     /// without `returning`, an update of what is known to be there, a delete.
     ///
@@ -98,12 +138,12 @@ impl<'a> Tx<'a> {
     /// insert that may meet [`StoreError::AlreadyExists`].
     pub(crate) fn execute_later<Q>(&mut self, query: Q) -> StoreResult<()>
     where
-        Q: ExecuteDsl<AnyConnection>,
+        Q: ExecuteDsl<PipelinedConnection> + ExecuteDsl<SqliteConnection>,
     {
         if let AnyConnection::Postgres(postgres) = &mut *self.connection {
             postgres.execute_later();
         }
-        ExecuteDsl::execute(query, self.connection)?;
+        self.run(query)?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod bad_day;
 mod checklist;
 mod command_line;
 mod compatibility;
+mod connect;
 mod connections;
 mod counts;
 mod faults;

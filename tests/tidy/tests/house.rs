@@ -58,7 +58,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         &[
             &["configuration_log", "detached", "provider_calls", "provider_owners", "request_source"],
             &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
-            &["database_check", "principal"],
+            &["connect", "database_check", "principal"],
             &["revocations"],
             &["grants"],
             &["adoption", "log_ins", "program_reads", "proxy", "reload", "removals", "setup", "token_reads"],

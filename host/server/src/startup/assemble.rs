@@ -7,6 +7,7 @@ use jackfield_services::{
     Store,
     accounts::Accounts,
     audit::{Audit, Builds, Retention},
+    connect::{ConnectDependencies, ConnectSessions},
     database::Database,
     grants::{Grants, Issuers},
     inbox::{Inbox, InboxDependencies, ReceivedEvents},
@@ -59,6 +60,8 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         clock: clock.clone(),
         issuers,
     };
+    let connect =
+        ConnectDependencies { store: store.clone(), plugins: plugins.clone(), url_prefix: url_prefix.clone() };
     let setups = SetupService::new(dependencies, secret_keys);
     let inbox = Inbox::new(InboxDependencies {
         store: store.clone(),
@@ -72,6 +75,7 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     AppHandle::new(App {
         inbox,
         received_events: ReceivedEvents::new(store.clone(), clock),
+        connect_sessions: ConnectSessions::new(connect),
         database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
         log_in_audit: LogInAudit::new(store.clone(), audit.clone()),

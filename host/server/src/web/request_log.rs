@@ -28,6 +28,9 @@ pub(super) fn span(request: &Request) -> tracing::Span {
 /// What follows the id of a provider in a path without a key.
 const AFTER_AN_ID: [&str; 3] = ["webhook", "events", "setup"];
 
+/// How the token of a connect session begins.
+const CONNECT_TOKEN: &str = "jfc_";
+
 /// A path that no route has is logged too, and it may hold a key behind a mistyped beginning.
 fn without_secrets(path: &str) -> String {
     let parts: Vec<&str> = path.split('/').collect();
@@ -35,6 +38,9 @@ fn without_secrets(path: &str) -> String {
     let is_before_a_key = |pair: &[&str]| pair[0].eq_ignore_ascii_case("webhook") && !AFTER_AN_ID.contains(&pair[1]);
     if let Some(at) = parts.windows(2).position(is_before_a_key) {
         return format!("{}/…", parts[..=at].join("/"));
+    }
+    if let Some(at) = parts.iter().position(|part| part.contains(CONNECT_TOKEN)) {
+        return format!("{}/…", parts[..at].join("/"));
     }
     match parts[..] {
         ["", "api", "0", "organizations", organization, "integrations", id, "proxy", ..] => {
@@ -64,6 +70,15 @@ pub(super) fn log_response(response: &Response, latency: Duration, _: &tracing::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_path_has_the_token_of_a_connect_session() {
+        for path in ["/connect/jfc_KEY/", "/connect/jfc_KEY/slack/", "//connect/jfc_KEY", "/Connect/ jfc_KEY/"] {
+            let logged = without_secrets(path);
+            assert!(!logged.contains("KEY") && logged.ends_with("/…"), "{path}: {logged}");
+        }
+        assert_eq!(without_secrets("/connect/log-in/"), "/connect/log-in/");
+    }
 
     #[test]
     fn no_path_has_a_webhooks_key() {

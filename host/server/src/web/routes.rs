@@ -18,6 +18,14 @@ pub fn router(app: AppHandle) -> Router {
     let api = Router::new()
         .route("/api/0/organizations/{org}/config/integrations/", compressed(get(api::providers)))
         .route("/api/0/organizations/{org}/audit/", get(api::audit))
+        .route(
+            "/api/0/organizations/{org}/connect-sessions/",
+            get(api::connect_sessions).post(api::create_connect_session),
+        )
+        .route(
+            "/api/0/organizations/{org}/connect-sessions/{id}/",
+            get(api::connect_session).delete(api::end_connect_session),
+        )
         .route("/api/0/organizations/{org}/integrations/", compressed(get(api::list)))
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
         .route("/api/0/organizations/{org}/integrations/{id}/grants/", compressed(get(api::grants)))

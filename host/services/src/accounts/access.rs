@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::role::{Role, Scope};
 use jackfield_store::{
-    IntegrationId, StoreError, StoreResult, Tx, UserId, api_tokens::ApiToken, audit::Actor, members,
+    ApiTokenId, IntegrationId, StoreError, StoreResult, Tx, UserId, api_tokens::ApiToken, audit::Actor, members,
     organizations::Organization, users,
 };
 
@@ -17,6 +17,8 @@ pub struct Access {
     pub actor: Actor,
     /// The person; `None` for a token.
     pub user: Option<UserId>,
+    /// The token; `None` for a person.
+    pub token: Option<ApiTokenId>,
     scopes: Vec<Scope>,
     /// The only integrations of the organization that are open; `None`: all.
     integrations: Option<Vec<IntegrationId>>,
@@ -29,6 +31,13 @@ impl Access {
     pub fn has(&self, scope: Scope) -> bool {
         let implied = (scope == Scope::IntegrationsProxy).then_some(Scope::IntegrationsToken);
         self.scopes.contains(&scope) || implied.is_some_and(|scope| self.scopes.contains(&scope))
+    }
+
+    /// Whether it may let somebody without an account connect one: a program by a scope of its own,
+    /// a person who may connect accounts themselves.
+    #[must_use]
+    pub fn may_let_connect(&self) -> bool {
+        self.has(if self.user.is_some() { Scope::OrgIntegrations } else { Scope::IntegrationsConnect })
     }
 
     /// Whether an integration of the organization is open to it.
@@ -74,6 +83,7 @@ pub(crate) fn of_member(
         organization,
         actor: Actor::user(user),
         user: Some(user),
+        token: None,
         scopes: role.scopes().to_vec(),
         integrations: None,
     }))
@@ -93,6 +103,7 @@ pub(super) fn of_token(
         organization,
         actor: Actor::token(token.id, token.name.clone()),
         user: None,
+        token: Some(token.id),
         scopes: scopes.map_err(|_| StoreError::Corrupt("the scopes of a token"))?,
         integrations: token.integrations.clone(),
     }))

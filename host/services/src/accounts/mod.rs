@@ -36,6 +36,7 @@ use password_queue::PasswordQueue;
 pub use people::{People, PersonOut, UserContents};
 pub use role::{Role, Scope};
 use throttle::Throttle;
+pub(crate) use token::{generate_with, hash as token_hash};
 
 use jackfield_config::clock::Clock;
 pub use jackfield_store::{

@@ -29,6 +29,9 @@ pub enum Scope {
     OrgAdmin,
     /// Call services with the integrations' tokens. For programs only: no role has it.
     IntegrationsProxy,
+    /// Let somebody without an account connect one. For programs only: people who may install can
+    /// do it as well.
+    IntegrationsConnect,
     /// Read the tokens of integrations. For programs only: no role has it.
     IntegrationsToken,
 }
@@ -36,11 +39,12 @@ pub enum Scope {
 const ROLES: [(Role, &str); 4] =
     [(Role::Member, "member"), (Role::Admin, "admin"), (Role::Manager, "manager"), (Role::Owner, "owner")];
 
-const SCOPES: [(Scope, &str); 6] = [
+const SCOPES: [(Scope, &str); 7] = [
     (Scope::OrgRead, "org:read"),
     (Scope::OrgWrite, "org:write"),
     (Scope::OrgIntegrations, "org:integrations"),
     (Scope::OrgAdmin, "org:admin"),
+    (Scope::IntegrationsConnect, "integrations:connect"),
     (Scope::IntegrationsProxy, "integrations:proxy"),
     (Scope::IntegrationsToken, "integrations:token"),
 ];

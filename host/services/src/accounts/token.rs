@@ -24,8 +24,13 @@ const OLD_LENGTH: usize = PREFIX.len() + 43;
 
 /// A new token of 256 random bits.
 pub(super) fn generate() -> String {
+    generate_with(PREFIX)
+}
+
+/// The same with another prefix: what opens other things.
+pub(crate) fn generate_with(prefix: &str) -> String {
     let random: String = std::iter::repeat_with(random_bytes).flatten().filter_map(digit).take(RANDOM).collect();
-    let body = format!("{PREFIX}{random}");
+    let body = format!("{prefix}{random}");
     let checksum = checksum(&body);
     body + &checksum
 }
@@ -47,11 +52,14 @@ pub(super) fn is_well_formed(token: &str) -> bool {
     if !token.is_ascii() || !token.starts_with(PREFIX) {
         return false;
     }
-    if token.len() == OLD_LENGTH {
-        return true;
-    }
-    token.len() == PREFIX.len() + RANDOM + CHECKSUM && {
-        let (body, sum) = token.split_at(PREFIX.len() + RANDOM);
+    token.len() == OLD_LENGTH || is_well_formed_with(PREFIX, token)
+}
+
+/// Whether a text can be a token of a prefix.
+pub(crate) fn is_well_formed_with(prefix: &str, token: &str) -> bool {
+    let is_whole = token.is_ascii() && token.starts_with(prefix) && token.len() == prefix.len() + RANDOM + CHECKSUM;
+    is_whole && {
+        let (body, sum) = token.split_at(prefix.len() + RANDOM);
         checksum(body) == sum
     }
 }
@@ -62,7 +70,7 @@ pub(super) fn hint(token: &str) -> String {
 }
 
 /// What is stored of a token. Without a salt: nobody can guess 256 random bits.
-pub(super) fn hash(token: &str) -> [u8; 32] {
+pub(crate) fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 

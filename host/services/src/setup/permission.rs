@@ -23,13 +23,16 @@ impl Permission {
     }
 
     pub(super) fn check(&self, access: &Access) -> Result<(), Refusal> {
-        if !access.has(Scope::OrgIntegrations) {
-            return Err(Refusal::NoRight);
+        if access.has(Scope::OrgIntegrations) {
+            self.check_feature(&access.organization)
+        } else {
+            Err(Refusal::NoRight)
         }
-        if !self.features.is_on(FEATURE, &access.organization.slug) {
-            return Err(Refusal::FeatureOff);
-        }
-        Ok(())
+    }
+
+    /// Whether anybody can set up integrations in an organization.
+    pub(super) fn check_feature(&self, organization: &Organization) -> Result<(), Refusal> {
+        if self.features.is_on(FEATURE, &organization.slug) { Ok(()) } else { Err(Refusal::FeatureOff) }
     }
 
     /// Checks the person who started a setup once more, by what the transaction that installs has

@@ -6,7 +6,7 @@ use super::{
     webhook::WebhookOutcome, webhook::WebhookReceiver,
 };
 use crate::{
-    accounts::{Access, Accounts},
+    accounts::{Access, Accounts, Organization},
     grants::Grants,
     integrations::Integrations,
     revocations::Revocations,
@@ -108,6 +108,14 @@ impl SetupService {
     /// [`Refusal::NoRight`], or [`Refusal::FeatureOff`].
     pub fn may_set_up(&self, access: &Access) -> Result<(), Refusal> {
         self.permission.check(access)
+    }
+
+    /// Whether anybody can set up integrations in an organization.
+    ///
+    /// # Errors
+    /// [`Refusal::FeatureOff`].
+    pub fn is_turned_on(&self, organization: &Organization) -> Result<(), Refusal> {
+        self.permission.check_feature(organization)
     }
 
     /// Has a provider handle a call to a webhook. This runs to its end even if the caller goes

@@ -118,6 +118,10 @@ words!(
         TokenCreation = "token-creation",
         /// An API token was revoked.
         TokenRevocation = "token-revocation",
+        /// A connect session was made: somebody without an account may connect one.
+        ConnectSessionCreation = "connect-session-creation",
+        /// A connect session was ended before it was used.
+        ConnectSessionEnd = "connect-session-end",
         /// A member was removed from an organization.
         MemberRemoval = "member-removal",
         /// An organization got another name or slug.

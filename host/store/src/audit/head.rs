@@ -68,7 +68,8 @@ fn locked_row(tx: &mut Tx<'_>, wait: Wait) -> StoreResult<Option<(HeadRow, Optio
     let AnyConnection::Postgres(postgres) = &mut *tx.connection else {
         // The one writer has the lock of the file.
         let query = h::table.left_join(k::table.on(k::since.le(h::count))).filter(h::id.eq(1)).order(k::since.desc());
-        return Ok(query.select((HEAD, (k::since, k::sealed_key).nullable())).first(tx.connection).optional()?);
+        let row = query.select((HEAD, (k::since, k::sealed_key).nullable())).limit(1);
+        return Ok(tx.one(row).optional()?);
     };
     let row = h::table.find(1).select(HEAD).for_update();
     let row: Option<HeadRow> = match wait {

@@ -127,10 +127,16 @@ impl Appended {
         let Some(end) = done.end.as_mut().filter(|end| !end.is_written) else { return Ok(()) };
         let mac = end.key.key.head_mac(&end.head);
         let set = (h::count.eq(end.head.count), h::hash.eq(&end.head.hash), h::mac.eq(mac));
-        if let AnyConnection::Postgres(postgres) = connection {
-            postgres.execute_later();
+        let update = diesel::update(h::table.find(1)).set(set);
+        match connection {
+            AnyConnection::Postgres(postgres) => {
+                postgres.execute_later();
+                update.execute(postgres)?;
+            }
+            AnyConnection::Sqlite(sqlite) => {
+                update.execute(sqlite)?;
+            }
         }
-        diesel::update(h::table.find(1)).set(set).execute(connection)?;
         end.is_written = true;
         Ok(())
     }

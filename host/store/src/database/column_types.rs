@@ -65,7 +65,7 @@ impl From<OptionalTimestamp> for Option<OffsetDateTime> {
 
 /// JSON that is read from a text.
 #[derive(FromSqlRow)]
-pub struct Json<T>(T);
+pub struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, DB: Backend> FromSql<Text, DB> for Json<T>
 where

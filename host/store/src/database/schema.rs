@@ -150,6 +150,27 @@ diesel::table! {
 }
 
 diesel::table! {
+    connect_sessions (id) {
+        id -> BigInt,
+        organization_id -> BigInt,
+        token_hash -> Binary,
+        status -> Text,
+        made_by -> Text,
+        subject_id -> Nullable<Text>,
+        terms -> Text,
+        sealed_data -> Binary,
+        holder_hash -> Nullable<Binary>,
+        failure -> Nullable<Text>,
+        connected_id -> Nullable<BigInt>,
+        idempotency_hash -> Nullable<Binary>,
+        request_hash -> Nullable<Binary>,
+        date_added -> BigInt,
+        expires_at -> BigInt,
+        date_ended -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
     webhooks (key_hash) {
         key_hash -> Binary,
         provider -> Text,
@@ -344,6 +365,7 @@ diesel::table! {
 diesel::joinable!(members -> organizations (organization_id));
 diesel::joinable!(members -> users (user_id));
 diesel::joinable!(api_tokens -> organizations (organization_id));
+diesel::joinable!(connect_sessions -> organizations (organization_id));
 diesel::joinable!(grants -> integrations (integration_id));
 diesel::joinable!(grant_shares -> grants (grant_id));
 diesel::joinable!(refreshes -> grants (grant_id));
@@ -351,10 +373,12 @@ diesel::joinable!(organization_integrations -> integrations (integration_id));
 diesel::joinable!(identities -> identity_providers (identity_provider_id));
 diesel::joinable!(user_identities -> identities (identity_id));
 diesel::allow_tables_to_appear_in_same_query!(audit_head, audit_keys);
+diesel::allow_tables_to_appear_in_same_query!(connect_sessions, setups);
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     provider_owners,
     organizations,
+    connect_sessions,
     members,
     api_tokens,
     integrations,

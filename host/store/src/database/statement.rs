@@ -5,12 +5,11 @@ use std::marker::PhantomData;
 
 use diesel::{
     QueryResult, RunQueryDsl,
-    connection::Connection,
+    backend::Backend,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
-    sql_types::{BigInt, Binary, Nullable, Text},
+    serialize::ToSql,
+    sql_types::{BigInt, Binary, HasSqlType, Nullable, Text},
 };
-
-use super::connection::AnyConnection;
 
 /// A statement with a `?` for each value. `Row` is the SQL type of the rows that it returns.
 pub(crate) struct Statement<'a, Row = ()> {
@@ -67,29 +66,31 @@ macro_rules! statement {
 }
 pub(crate) use statement;
 
-type Backend = <AnyConnection as Connection>::Backend;
-
-impl<Row> QueryFragment<Backend> for Statement<'_, Row> {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Backend>) -> QueryResult<()> {
+impl<Row, DB> QueryFragment<DB> for Statement<'_, Row>
+where
+    DB: Backend,
+    i64: ToSql<BigInt, DB>,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    str: ToSql<Text, DB>,
+    [u8]: ToSql<Binary, DB>,
+    DB: HasSqlType<BigInt> + HasSqlType<Nullable<BigInt>> + HasSqlType<Text> + HasSqlType<Binary>,
+{
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let mut values = self.values.iter();
         for (at, text) in self.sql.split('?').enumerate() {
             if at > 0
                 && let Some(value) = values.next()
             {
-                push(value, &mut pass)?;
+                match value {
+                    SqlValue::Number(number) => pass.push_bind_param::<BigInt, i64>(number),
+                    SqlValue::OptionalNumber(number) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(number),
+                    SqlValue::Text(text) => pass.push_bind_param::<Text, str>(text),
+                    SqlValue::Bytes(bytes) => pass.push_bind_param::<Binary, [u8]>(bytes),
+                }?;
             }
             pass.push_sql(text);
         }
         Ok(())
-    }
-}
-
-fn push<'b>(value: &'b SqlValue<'_>, pass: &mut AstPass<'_, 'b, Backend>) -> QueryResult<()> {
-    match value {
-        SqlValue::Number(number) => pass.push_bind_param::<BigInt, i64>(number),
-        SqlValue::OptionalNumber(number) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(number),
-        SqlValue::Text(text) => pass.push_bind_param::<Text, str>(text),
-        SqlValue::Bytes(bytes) => pass.push_bind_param::<Binary, [u8]>(bytes),
     }
 }
 
@@ -103,4 +104,4 @@ impl<Row> Query for Statement<'_, Row> {
     type SqlType = Row;
 }
 
-impl<Row> RunQueryDsl<AnyConnection> for Statement<'_, Row> {}
+impl<Row, C> RunQueryDsl<C> for Statement<'_, Row> {}

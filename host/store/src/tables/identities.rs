@@ -140,7 +140,7 @@ pub fn authenticate(tx: &mut Tx<'_>, new: &NewIdentity) -> StoreResult<IdentityI
     let (scopes, sealed) = (scopes.as_str(), sealed.as_slice());
     let upsert: Statement<'_, BigInt> =
         statement!(AUTHENTICATE, identity_provider, external_id, scopes, sealed, now, now);
-    Ok(upsert.get_result(tx.connection)?)
+    Ok(tx.one(upsert)?)
 }
 
 /// The identities of a user, in the order in which they were linked.

@@ -105,5 +105,5 @@ fn create(
     plugin: &str,
 ) -> StoreResult<Option<IdentityProviderId>> {
     let create: Statement<'_, BigInt> = statement!(CREATE, identity_type, instance, milliseconds(tx.now), plugin);
-    Ok(create.get_result(tx.connection).optional()?)
+    Ok(tx.one(create).optional()?)
 }

@@ -87,6 +87,10 @@ id!(
     /// Id of an API token.
     ApiTokenId
 );
+id!(
+    /// Id of a connect session.
+    ConnectSessionId
+);
 
 impl From<ApiTokenId> for i64 {
     fn from(ApiTokenId(id): ApiTokenId) -> Self {

@@ -150,7 +150,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<Optio
     let account = (provider.as_str(), external_id.as_str());
     let insert: Statement<'_, BigInt> =
         statement!(insertion!(), account.0, account.1, name.as_str(), sort_name.as_str(), now, now);
-    let id: Option<IntegrationId> = insert.get_result(tx.connection).optional()?;
+    let id: Option<IntegrationId> = tx.one(insert).optional()?;
     Ok(id.map(|id| new.stored(id)))
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &NewIntegration) -> StoreResult<Optio
 fn rename(tx: &mut Tx<'_>, id: IntegrationId, new: &NewIntegration) -> StoreResult<Option<Integration>> {
     let names = (t::name.eq(&new.name), t::sort_name.eq(new.name.to_lowercase()));
     let row = (names, t::date_updated.eq(milliseconds(tx.now)));
-    let renamed = diesel::update(t::table.find(id)).set(row).execute(tx.connection)?;
+    let renamed = tx.run(diesel::update(t::table.find(id)).set(row))?;
     Ok((renamed > 0).then(|| new.stored(id)))
 }
 

@@ -3,6 +3,7 @@
 
 pub mod api_tokens;
 pub mod configurations;
+pub mod connect_sessions;
 pub mod events;
 pub(crate) mod grant_endings;
 pub(crate) mod grant_installs;

@@ -182,7 +182,7 @@ fn insert_note(
     let (from, now) = (milliseconds(from), milliseconds(tx.now));
     let note: Statement<'_, BigInt> =
         statement!(NOTE, account.0, account.1, account.2, organization, reason.as_str(), from, now, setup);
-    let id: Option<RevocationId> = note.get_result(tx.connection).optional()?;
+    let id: Option<RevocationId> = tx.one(note).optional()?;
     id.map_or(Ok(()), |id| seal(tx, id, payload))?;
     Ok(id)
 }

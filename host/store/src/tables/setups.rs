@@ -89,7 +89,7 @@ pub fn claim(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult
     let row = t::table.find((session_key, provider));
     let id = ClaimId::new();
     let claim = diesel::update(row.filter(t::claim.is_null())).set(t::claim.eq(id.0)).returning(t::sealed_data);
-    if let Some(data) = claim.get_result(tx.connection).optional()? {
+    if let Some(data) = tx.one(claim).optional()? {
         return Ok(Claim::Claimed(data, id));
     }
     Ok(peek(tx, session_key, provider)?.map_or(Claim::Missing, |_| Claim::Busy))
@@ -101,7 +101,7 @@ pub fn claim(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult
 /// When the database fails.
 pub fn peek(tx: &mut Tx<'_>, session_key: &[u8], provider: &str) -> StoreResult<Option<Vec<u8>>> {
     let row = t::table.find((session_key, provider));
-    Ok(row.select(t::sealed_data).first(tx.connection).optional()?)
+    Ok(tx.one(row.select(t::sealed_data)).optional()?)
 }
 
 /// Gives a claimed setup back with new data. Returns whether it was still the caller's.
@@ -117,7 +117,7 @@ pub fn release(
 ) -> StoreResult<bool> {
     let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
     let released = (t::sealed_data.eq(sealed_data), t::claim.eq(None::<i64>));
-    Ok(diesel::update(row).set(released).execute(tx.connection)? > 0)
+    Ok(tx.run(diesel::update(row).set(released))? > 0)
 }
 
 /// Replaces the data of a setup that nobody has claimed and that has not changed since its data
@@ -136,7 +136,7 @@ pub fn swap(
     let row = t::table.find((session_key, provider));
     let unchanged = row.filter(t::claim.is_null()).filter(t::sealed_data.eq(before));
     tx.commit_with_next()?;
-    Ok(diesel::update(unchanged).set(t::sealed_data.eq(sealed_data)).execute(tx.connection)? > 0)
+    Ok(tx.run(diesel::update(unchanged).set(t::sealed_data.eq(sealed_data)))? > 0)
 }
 
 /// Gives a claimed setup back as it is.
@@ -154,7 +154,7 @@ pub fn give_back(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: Cla
 /// When the database fails.
 pub fn remove(tx: &mut Tx<'_>, session_key: &[u8], provider: &str, claim: ClaimId) -> StoreResult<bool> {
     let row = t::table.find((session_key, provider)).filter(t::claim.eq(claim.0));
-    Ok(diesel::delete(row).execute(tx.connection)? > 0)
+    Ok(tx.run(diesel::delete(row))? > 0)
 }
 
 /// Ends every setup of a session, with its webhook.

@@ -1,10 +1,7 @@
 //! What a setup that has come to its end finds in the database, read in one statement together with
 //! the setup's removal, and the integration that it makes or renews.
 
-use diesel::{
-    prelude::*,
-    sql_types::{BigInt, Bool, Nullable, Text},
-};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use crate::{
     database::{
@@ -165,8 +162,7 @@ pub fn use_up(tx: &mut Tx<'_>, setup: &EndedSetup<'_>) -> StoreResult<Option<Fou
             instance
         ),
     };
-    let (removed, (email, is_superuser), role, (slug, name), integration, of_identity): Row =
-        find.get_result(tx.connection)?;
+    let (removed, (email, is_superuser), role, (slug, name), integration, of_identity): Row = tx.one(find)?;
     let (owner, first, id, plugin) = of_identity;
     let found = Found {
         user: email.zip(is_superuser).map(|(email, is_superuser)| FoundUser { email, is_superuser }),
@@ -225,7 +221,7 @@ pub fn make_account(
         now,
         now
     );
-    let (made, proved): (Option<IntegrationId>, Option<IdentityId>) = make.get_result(tx.connection)?;
+    let (made, proved): (Option<IntegrationId>, Option<IdentityId>) = tx.one(make)?;
     Ok(made.map(|id| (new.stored(id), proved)))
 }
 

@@ -130,7 +130,7 @@ type RowWithSetup = (Vec<u8>, UserRow, OrganizationRow, (Option<Vec<u8>>, Option
 /// When the database fails.
 pub fn of_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<Option<Principal>> {
     let read: Statement<'_, Columns> = statement!(OF_SESSION, session_key, milliseconds(tx.now));
-    Ok(read.get_result::<Row>(tx.connection).optional()?.map(Principal::from))
+    Ok(tx.one::<Row, _>(read).optional()?.map(Principal::from))
 }
 
 /// The session of a key, and what its user is in the organization of a slug.
@@ -139,7 +139,7 @@ pub fn of_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreResult<Option<Pri
 /// When the database fails.
 pub fn in_organization(tx: &mut Tx<'_>, session_key: &[u8], slug: &str) -> StoreResult<Option<Principal>> {
     let read: Statement<'_, Columns> = statement!(IN_ORGANIZATION, slug, session_key, milliseconds(tx.now));
-    Ok(read.get_result::<Row>(tx.connection).optional()?.map(Principal::from))
+    Ok(tx.one::<Row, _>(read).optional()?.map(Principal::from))
 }
 
 /// The session of a key, and the sealed data of its setup of a provider, if there is one and nobody
@@ -153,7 +153,7 @@ pub fn with_setup(
     provider: &str,
 ) -> StoreResult<Option<(Principal, Option<Vec<u8>>)>> {
     let read: Statement<'_, ColumnsWithSetup> = statement!(WITH_SETUP, provider, session_key, milliseconds(tx.now));
-    let found: Option<RowWithSetup> = read.get_result(tx.connection).optional()?;
+    let found: Option<RowWithSetup> = tx.one(read).optional()?;
     Ok(found.map(|(session, user, organization, (data, _))| (Principal::from((session, user, organization)), data)))
 }
 
@@ -172,14 +172,14 @@ pub fn claim_setup(
         // SQLite has no update within a query.
         AnyConnection::Sqlite(_) => {
             let claim: Statement<'_, Binary> = statement!(CLAIM, id.0, session_key, provider);
-            let data: Option<Vec<u8>> = claim.get_result(tx.connection).optional()?;
+            let data: Option<Vec<u8>> = tx.one(claim).optional()?;
             let read: Statement<'_, ColumnsWithSetup> = statement!(CLAIMED, provider, session_key, now);
-            (data, read.get_result::<RowWithSetup>(tx.connection).optional()?)
+            (data, tx.one::<RowWithSetup, _>(read).optional()?)
         }
         AnyConnection::Postgres(_) => {
             let read: Statement<'_, ColumnsWithSetup> =
                 statement!(CLAIM_AND_READ, id.0, session_key, provider, provider, session_key, now);
-            let mut found: Option<RowWithSetup> = read.get_result(tx.connection).optional()?;
+            let mut found: Option<RowWithSetup> = tx.one(read).optional()?;
             (found.as_mut().and_then(|(_, _, _, (data, _))| data.take()), found)
         }
     };

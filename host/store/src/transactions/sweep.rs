@@ -3,7 +3,7 @@
 use crate::{
     error::StoreResult,
     store::Store,
-    tables::{events, received_events, revocations, sessions, setups, webhooks},
+    tables::{connect_sessions, events, received_events, revocations, sessions, setups, webhooks},
     tx::Tx,
 };
 
@@ -13,8 +13,15 @@ const BATCH: i64 = 200;
 /// Removes so many expired rows of a table at most, and returns how many there were.
 type Sweep = fn(&mut Tx<'_>, i64) -> StoreResult<usize>;
 
-const SWEEPS: [Sweep; 6] =
-    [sessions::sweep, setups::sweep, webhooks::sweep, events::sweep, received_events::sweep, revocations::sweep];
+const SWEEPS: [Sweep; 7] = [
+    sessions::sweep,
+    setups::sweep,
+    webhooks::sweep,
+    events::sweep,
+    received_events::sweep,
+    revocations::sweep,
+    connect_sessions::sweep,
+];
 
 impl Store {
     /// Removes sessions, setups and all else that has expired.

@@ -2,6 +2,7 @@
 
 mod api_tokens;
 mod audit;
+mod connect_sessions;
 mod cursor;
 mod grants;
 mod integrations;
@@ -16,6 +17,9 @@ mod token;
 
 pub(in crate::web) use api_tokens::{create_token, revoke_token, tokens};
 pub(in crate::web) use audit::audit;
+pub(in crate::web) use connect_sessions::{
+    connect_session, connect_sessions, create_connect_session, end_connect_session,
+};
 pub(in crate::web) use cursor::{Cursor, PER_PAGE};
 pub(in crate::web) use grants::grants;
 pub(in crate::web) use integrations::{get, list, remove, search_parameter};

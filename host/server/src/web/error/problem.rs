@@ -98,9 +98,15 @@ problems! {
     /// The body has another type than the URL takes.
     UnsupportedMediaType: 415 "unsupported-media-type", "Unsupported media type",
         "The body has a content type that is not accepted here.";
+    /// A key that was used for something else.
+    KeyReused: 422 "idempotency-key-reused", "Idempotency key reused",
+        "This Idempotency-Key was used with another body.";
     /// The organization has too many calls open.
     Busy: 429 "busy", "Too many calls",
         "The organization has as many calls in flight as this host allows.";
+    /// The organization has too many connect sessions open.
+    TooManyConnectSessions: 429 "too-many-connect-sessions", "Too many connect sessions",
+        "The organization has as many open connect sessions as this host allows.";
     /// The person starts too many setups.
     TooManySetups: 429 "too-many-setups", "Too many setups",
         "Too many unfinished connections. Try again in a few minutes.";
@@ -149,7 +155,9 @@ impl Problem {
     /// The problem of a status that another part of the server answered with.
     pub(in crate::web) fn of_status(status: StatusCode) -> Self {
         let fallback = if status.is_client_error() { Self::BadRequest } else { Self::Internal };
-        Self::ALL.iter().copied().find(|problem| problem.status() == status).unwrap_or(fallback)
+        // Another part of the server knows nothing of idempotency keys: to it, 422 is a wrong body.
+        let mut known = Self::ALL.iter().copied().filter(|problem| *problem != Self::KeyReused);
+        known.find(|problem| problem.status() == status).unwrap_or(fallback)
     }
 }
 

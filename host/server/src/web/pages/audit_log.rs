@@ -73,7 +73,7 @@ const NAMED: usize = 1000;
 const LATEST: usize = 5;
 
 /// What an organization sees in its log. The rest belongs to the operator.
-const OF_AN_ORGANIZATION: [Action; 16] = [
+const OF_AN_ORGANIZATION: [Action; 18] = [
     Action::Install,
     Action::Reinstall,
     Action::Link,
@@ -89,6 +89,8 @@ const OF_AN_ORGANIZATION: [Action; 16] = [
     Action::MemberRemoval,
     Action::TokenCreation,
     Action::TokenRevocation,
+    Action::ConnectSessionCreation,
+    Action::ConnectSessionEnd,
     Action::ConfigurationChange,
 ];
 

@@ -118,6 +118,8 @@ pub(in crate::web) const fn in_words(action: Action) -> &'static str {
         Action::MemberChange => "Membership changed",
         Action::TokenCreation => "API token created",
         Action::TokenRevocation => "API token revoked",
+        Action::ConnectSessionCreation => "Connect link created",
+        Action::ConnectSessionEnd => "Connect link ended",
         Action::MemberRemoval => "Member removed",
         Action::OrganizationChange => "Organization renamed",
         Action::OrganizationRemoval => "Organization removed",

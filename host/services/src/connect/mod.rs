@@ -1,0 +1,21 @@
+//! Connect sessions: a program makes one, and its customer connects an account without having one
+//! at this host. Knows nothing of HTTP.
+//!
+//! What cannot happen:
+//! - A session is used twice, or after its end.
+//! - A session connects what its program did not ask for, or outlives the right of who has made it.
+//! - The token of a session, or the cookie of its browser, stands in the database.
+
+mod allowed_origins;
+mod connect_error;
+mod connect_request;
+mod connect_service;
+mod connect_session_out;
+mod idempotency;
+mod maker;
+
+pub use connect_error::ConnectError;
+pub use connect_request::{ConnectSessionIn, SubjectIn};
+pub use connect_service::{ConnectDependencies, ConnectListing, ConnectSessions, CreatedSession};
+pub use connect_session_out::{ConnectSessionOut, SubjectOut};
+pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter};

@@ -1,0 +1,3 @@
+//! Connect sessions: a program's customer connects an account without having one at the host.
+
+mod sessions;
