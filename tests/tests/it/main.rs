@@ -15,6 +15,7 @@ mod connections;
 mod counts;
 mod faults;
 mod grants;
+mod inbox;
 mod integrations;
 mod interop;
 mod keys;
