@@ -11,7 +11,7 @@ use super::{
     accounts::{AccountRule, Accounts},
     call_time::{is_recent, seconds},
     place::{PLACES, Place, elements, header_name, json_body},
-    signature::{is_signed, is_token, secret_bytes, signature_bytes},
+    signature_check::{is_signed, is_token, secret_bytes, signature_bytes},
     template::{Parts, Template, WORDS},
     unverified::Unverified,
 };
@@ -79,7 +79,7 @@ pub struct InboundCall<'a> {
 
 /// What is wrong with a declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
+pub(crate) struct InboxDiagnostic {
     /// The key of the table.
     pub(crate) key: &'static str,
     pub(crate) message: String,
@@ -118,10 +118,10 @@ impl InboxRules {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub(crate) fn read(inbox: &Inbox) -> Result<Self, Vec<Mistake>> {
-        let mut reader = Reader::default();
+    pub(crate) fn read(inbox: &Inbox) -> Result<Self, Vec<InboxDiagnostic>> {
+        let mut reader = RulesReader::default();
         let rules = reader.rules(inbox);
-        if reader.mistakes.is_empty() { Ok(rules) } else { Err(reader.mistakes) }
+        if reader.diagnostics.is_empty() { Ok(rules) } else { Err(reader.diagnostics) }
     }
 
     /// Whether the service signs its calls. If not, it can only challenge.
@@ -250,11 +250,11 @@ impl Signing {
 
 /// Reads a declaration, and goes on after a mistake.
 #[derive(Default)]
-struct Reader {
-    mistakes: Vec<Mistake>,
+struct RulesReader {
+    diagnostics: Vec<InboxDiagnostic>,
 }
 
-impl Reader {
+impl RulesReader {
     fn rules(&mut self, inbox: &Inbox) -> InboxRules {
         let signing = (!inbox.header.is_empty()).then(|| self.signing(inbox));
         let delivery_id = self.place("delivery-id", &inbox.delivery_id);
@@ -355,9 +355,9 @@ impl Reader {
     }
 
     fn note(&mut self, key: &'static str, message: impl Into<String>, help: impl Into<String>) {
-        let mistake = Mistake { key, message: message.into(), help: help.into() };
-        if !self.mistakes.contains(&mistake) {
-            self.mistakes.push(mistake);
+        let diagnostic = InboxDiagnostic { key, message: message.into(), help: help.into() };
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
         }
     }
 }

@@ -87,7 +87,7 @@ pub(super) fn elements<'a>(call: &'a WebhookRequest, name: &'a str, prefix: &'a 
 }
 
 /// A header without a prefix is one value: a time may have a comma or a space in it. With one, a
-/// list has commas or spaces between its elements, but for those in the prefix: `v1,` and `Bearer `.
+/// list has commas or spaces between its elements, but for those in the prefix: `v1,`, `Bearer `.
 fn parts<'a>(value: &'a str, prefix: &str) -> Vec<&'a str> {
     let separators: Vec<char> = [',', ' '].into_iter().filter(|separator| !prefix.contains(*separator)).collect();
     if prefix.is_empty() || separators.is_empty() {

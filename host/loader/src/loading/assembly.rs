@@ -10,7 +10,7 @@ use super::{candidates::Candidate, loaded::Loaded, option_diagnostic::option_dia
 use crate::{
     border::escaped_words,
     dispute::Dispute,
-    inbound::{InboxRules, Mistake},
+    inbound::{InboxDiagnostic, InboxRules},
     provider::Provider,
     provider_reach::reach_of,
     refusal::Refusal,
@@ -165,8 +165,8 @@ pub(crate) fn provider_of(
     Ok(provider.with_identity_types(settings.identities.clone()).with_inbox(inbox))
 }
 
-fn wrong_inbox(plugin: &Plugin, id: &str, mistakes: &[Mistake]) -> Refusal {
-    let said = |mistake: &Mistake| format!("{}: {}; {}", mistake.key, mistake.message, mistake.help);
+fn wrong_inbox(plugin: &Plugin, id: &str, mistakes: &[InboxDiagnostic]) -> Refusal {
+    let said = |mistake: &InboxDiagnostic| format!("{}: {}; {}", mistake.key, mistake.message, mistake.help);
     let found = escaped_words(&mistakes.iter().map(said).collect::<Vec<_>>().join("; "));
     let during = format!("reading how its provider `{id}` verifies calls");
     Refusal::Failed { file: plugin.info().file.clone(), during, found }

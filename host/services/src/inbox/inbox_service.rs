@@ -132,7 +132,7 @@ impl Inbox {
 
     /// Asks plugins about what is due, until it is dropped.
     pub async fn run(self) {
-        self.questions.run().await;
+        Box::pin(self.questions.run()).await;
     }
 
     fn now(&self) -> u64 {

@@ -80,7 +80,7 @@ impl Inbox {
     ) -> Result<Vec<MadeWebhookOut>, WebhookProblem> {
         let read = move |tx: &mut Tx<'_>| {
             let is_theirs = theirs(tx, organization, id)?.is_some();
-            Ok(is_theirs.then(|| webhook_secrets::made(tx, organization, id)).transpose()?)
+            is_theirs.then(|| webhook_secrets::made(tx, organization, id)).transpose()
         };
         let made = self.store.read(read).await?.ok_or(WebhookProblem::NotThere)?;
         Ok(made.into_iter().map(MadeWebhookOut::from).collect())

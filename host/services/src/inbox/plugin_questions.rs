@@ -64,8 +64,8 @@ impl PluginQuestions {
         let outcome = self.ask(asked).await?;
         if is_settled(&outcome) {
             let ids = stored.to_vec();
-            let settle = move |tx: &mut Tx<'_>| ids.iter().try_for_each(|id| received_events::settle(tx, *id));
-            self.store.write(settle).await?;
+            let clear = move |tx: &mut Tx<'_>| ids.iter().try_for_each(|id| received_events::clear_due(tx, *id));
+            self.store.write(clear).await?;
         }
         Ok(outcome)
     }
@@ -76,7 +76,9 @@ impl PluginQuestions {
         let outcome = match link {
             None => of_event(self.grants.handle_event(provider.id().to_owned(), call).await?),
             Some((organization, integration)) => {
-                of_webhook(self.setups.ask_about_webhook(&provider, organization, integration, call).await?)
+                let asked = self.setups.ask_about_webhook(&provider, organization, integration, call);
+                // It is large, and most calls have no such question.
+                of_webhook(Box::pin(asked).await?)
             }
         };
         self.deliver(&provider, &webhook, link, outcome).await
@@ -162,7 +164,7 @@ impl PluginQuestions {
         let asked = Questioned { provider: (*provider).clone(), call: request_of(call), webhook: String::new(), link };
         let outcome = self.ask(asked).await?;
         if is_settled(&outcome) {
-            return self.store.write(move |tx| received_events::settle(tx, id)).await;
+            return self.store.write(move |tx| received_events::clear_due(tx, id)).await;
         }
         self.postpone(&event).await
     }
@@ -171,7 +173,7 @@ impl PluginQuestions {
         let id = event.id;
         if event.attempts >= MOST_ATTEMPTS {
             tracing::warn!(provider.id = event.provider, event.id = %id, "a plugin could not handle an event: nobody asks again");
-            return self.store.write(move |tx| received_events::settle(tx, id)).await;
+            return self.store.write(move |tx| received_events::clear_due(tx, id)).await;
         }
         let pause = provider_pause(event.attempts, None);
         self.store.write(move |tx| received_events::postpone(tx, id, tx.now() + pause)).await

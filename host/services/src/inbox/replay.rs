@@ -74,12 +74,12 @@ impl ReceivedEvents {
         filter.until = Some(filter.until.unwrap_or_else(|| self.clock.now()).min(self.clock.now()));
         while replayed.count < MOST_REPLAYED {
             let batch = filter.clone();
-            let handed_on = move |tx: &mut Tx<'_>| {
+            let again = move |tx: &mut Tx<'_>| {
                 let events = received_events::some(tx, organization, &batch, BATCH)?;
                 events.iter().try_for_each(|event| hand_on_again(tx, event))?;
                 Ok(events.into_iter().map(|event| event.id).collect::<Vec<_>>())
             };
-            let ids = self.store.write(handed_on).await?;
+            let ids = self.store.write(again).await?;
             let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
             replayed.count += count;
             filter.after = ids.last().copied().or(filter.after);

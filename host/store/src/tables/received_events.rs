@@ -263,7 +263,7 @@ pub fn postpone(tx: &mut Tx<'_>, id: ReceivedEventId, until: OffsetDateTime) -> 
 ///
 /// # Errors
 /// When the database fails.
-pub fn settle(tx: &mut Tx<'_>, id: ReceivedEventId) -> StoreResult<()> {
+pub fn clear_due(tx: &mut Tx<'_>, id: ReceivedEventId) -> StoreResult<()> {
     tx.execute_later(diesel::update(t::table.find(id.0.to_vec())).set(t::due_at.eq(None::<i64>)))
 }
 

@@ -226,9 +226,9 @@ impl Inbox {
     /// URL is.
     ///
     /// `body:challenge` answers with the text that stands there, if the call is signed (Slack).
-    /// `query:validationToken` answers with the parameter's text (Microsoft). `header:x-hook-secret`
-    /// answers with the same header, and keeps its value as the secret of that one webhook (Asana).
-    /// `method:head` answers every `HEAD` (Trello).
+    /// `query:validationToken` answers with the text of the parameter (Microsoft).
+    /// `header:x-hook-secret` answers with the same header, and keeps its value as the secret of
+    /// that one webhook (Asana). `method:head` answers every `HEAD` (Trello).
     #[must_use]
     pub fn challenge(mut self, place: impl Into<String>) -> Self {
         self.challenges.push(place.into());

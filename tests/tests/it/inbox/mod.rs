@@ -5,6 +5,7 @@ mod handshakes;
 mod inbox_app;
 mod limits;
 mod made_webhooks;
+mod plugins;
 mod refusals;
 mod replays;
 mod signed_calls;
