@@ -20,6 +20,8 @@ pub struct Inbox {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// As long as programs are told of an event, and a little more: the body must still be there.
+const SHORTEST: Duration = Duration::from_secs(4 * DAY.as_secs());
 const LONGEST: Duration = Duration::from_secs(90 * DAY.as_secs());
 /// What the host takes of any body but a proxied one.
 const LARGEST_BODY: u64 = 256 * 1024;
@@ -50,9 +52,9 @@ impl Inbox {
 }
 
 fn keep(value: &ConfigValue<'_>) -> Option<Duration> {
-    let span = span::parse(&value.text()?).filter(|span| (DAY..=LONGEST).contains(span));
+    let span = span::parse(&value.text()?).filter(|span| (SHORTEST..=LONGEST).contains(span));
     if span.is_none() {
-        value.report("not a time from one day to ninety", "write it like \"7d\" or \"2w\"");
+        value.report("not a time from four days to ninety", "write it like \"7d\" or \"2w\"");
     }
     span
 }

@@ -60,14 +60,15 @@ pub use sealing::{
 };
 pub use store::{Store, lock_for_host, migrate};
 pub use tables::{
-    api_tokens, configurations, connect_sessions, events, grants, identities, identity_providers,
+    api_tokens, configurations, connect_sessions, deliveries, endpoints, events, grants, identities,
+    identity_providers,
     ids::{
-        ApiTokenId, ConnectSessionId, GrantId, IdentityId, IdentityProviderId, IntegrationId, OrganizationId,
-        RevocationId, UserId,
+        ApiTokenId, ConnectSessionId, EndpointId, EventId, GrantId, IdentityId, IdentityProviderId, IntegrationId,
+        OrganizationId, RevocationId, UserId,
     },
-    integrations, known_providers, members, organization_integrations, organizations, provider_owners, received_events,
-    refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants, unknown_columns,
-    unlinked_integrations, user_identities, users, webhook_secrets, webhooks,
+    integrations, known_providers, members, organization_integrations, organizations, outgoing_events, provider_owners,
+    received_events, refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants,
+    unknown_columns, unlinked_integrations, user_identities, users, webhook_secrets, webhooks,
 };
 pub use target::Target;
 pub use transactions::{

@@ -151,10 +151,10 @@ impl NewEvent<'_> {
         let size = call.body.len() / 4 * 3;
         let new = NewReceivedEvent { organization, integration, provider, delivery_id, call, size, keep, due_after };
         let id = received_events::put(tx, &new)?;
-        let received_event = id.to_string();
-        let event =
-            ProviderEvent { organization, integration, provider, received_event, delivery_id, call, is_replay: false };
-        hand_on(tx, &event)?;
+        hand_on(
+            tx,
+            &ProviderEvent { organization, integration, provider, received: id, delivery_id, is_replay: false },
+        )?;
         Ok(Some(id))
     }
 }

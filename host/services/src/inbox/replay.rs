@@ -2,7 +2,7 @@
 
 use jackfield_config::clock::Clock;
 use jackfield_store::{
-    IntegrationId, OrganizationId, Store, StoreError, StoreResult, Tx,
+    OrganizationId, Store, StoreResult, Tx,
     received_events::{self, ReceivedEvent, ReceivedEventId, ReceivedFilter},
 };
 
@@ -93,25 +93,13 @@ impl ReceivedEvents {
 }
 
 fn hand_on_again(tx: &mut Tx<'_>, event: &ReceivedEvent) -> StoreResult<()> {
-    let call = match event.call(tx.sealer()) {
-        // One that cannot be opened costs no other.
-        Err(StoreError::Seal(error)) => {
-            tracing::error!(event.id = %event.id, %error, "a received event cannot be read");
-            return Ok(());
-        }
-        other => other?,
+    let again = ProviderEvent {
+        organization: event.organization,
+        integration: event.integration,
+        provider: &event.provider,
+        received: event.id,
+        delivery_id: event.delivery_id.as_deref(),
+        is_replay: true,
     };
-    let (organization, integration): (OrganizationId, IntegrationId) = (event.organization, event.integration);
-    hand_on(
-        tx,
-        &ProviderEvent {
-            organization,
-            integration,
-            provider: &event.provider,
-            received_event: event.id.to_string(),
-            delivery_id: event.delivery_id.as_deref(),
-            call: &call,
-            is_replay: true,
-        },
-    )
+    hand_on(tx, &again)
 }

@@ -5,6 +5,7 @@ use jackfield_store::{
     IntegrationId, StoreResult, Tx,
     audit::{Action, Actor, Entry},
     integrations, organization_integrations,
+    outgoing_events::{self, EventKind, NewEvent},
     revocations::{Reason, Revocation},
 };
 
@@ -25,7 +26,9 @@ pub(super) struct Attempted<'a> {
 /// transaction: what writes into the audit log holds up everybody else who does.
 pub(super) fn write(tx: &mut Tx<'_>, attempted: Attempted<'_>) -> StoreResult<()> {
     let Some(mut entry) = entry_of(attempted.revocation, attempted.outcome) else { return Ok(()) };
-    if let Some(id) = integration_of(tx, attempted.revocation)? {
+    let integration = integration_of(tx, attempted.revocation)?;
+    record_event(tx, &attempted, integration)?;
+    if let Some(id) = integration {
         entry = entry.integration_id(id);
     }
     if let Some(digest) = attempted.digest {
@@ -38,6 +41,28 @@ pub(super) fn write(tx: &mut Tx<'_>, attempted: Attempted<'_>) -> StoreResult<()
         tx.audit(&addressed)?;
     }
     Ok(())
+}
+
+/// Tells the programs of the organization whose tokens they were, in the end.
+fn record_event(tx: &mut Tx<'_>, attempted: &Attempted<'_>, integration: Option<IntegrationId>) -> StoreResult<()> {
+    let Attempted { revocation, outcome, .. } = attempted;
+    let kind = match outcome {
+        RevocationOutcome::Done { effect: TokenEffect::Impossible, .. } | RevocationOutcome::Failed(_) => {
+            EventKind::RevocationFailed
+        }
+        RevocationOutcome::Done { .. } => EventKind::RevocationDone,
+        _ => return Ok(()),
+    };
+    let Some(organization) = revocation.organization else { return Ok(()) };
+    let event = NewEvent {
+        integration,
+        provider: Some(revocation.provider.clone()),
+        ..NewEvent::new(organization, kind)
+            .with("revocation", revocation.id.to_string())
+            .with("reason", revocation.reason.as_str())
+            .with("externalId", revocation.external_id.as_str())
+    };
+    outgoing_events::record(tx, &event)
 }
 
 /// The end of a revocation has an entry, and so has the first time that the provider does not

@@ -19,7 +19,9 @@ use jackfield_store::{
     identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
     installing::{self, EndedSetup},
     integrations::{Installed, Integration as StoredIntegration, NewIntegration},
-    organization_integrations, revocations, revoking,
+    organization_integrations,
+    outgoing_events::{self, EventKind, NewEvent},
+    revocations, revoking,
     setups::ClaimId,
     user_identities, webhooks,
 };
@@ -206,6 +208,9 @@ impl Installation {
         } else {
             organization_integrations::install(tx, organization, integration.id, user, &metadata)?
         };
+        let kind = if is_linked { EventKind::Connected } else { EventKind::Reconnected };
+        let event = NewEvent::new(organization, kind).of(integration.id, setup.provider.as_str());
+        outgoing_events::record(tx, &event.with("externalId", integration.external_id.as_str()))?;
         let installed = Installed { integration, link };
         let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
         owner.audit(tx, &digest, &installed, entry)?;

@@ -23,7 +23,9 @@ pub(crate) enum SqlValue<'a> {
     Number(i64),
     OptionalNumber(Option<i64>),
     Text(&'a str),
+    OptionalText(Option<&'a str>),
     Bytes(&'a [u8]),
+    OptionalBytes(Option<&'a [u8]>),
 }
 
 impl<'a, Row> Statement<'a, Row> {
@@ -52,6 +54,18 @@ impl<'a> From<&'a str> for SqlValue<'a> {
     }
 }
 
+impl<'a> From<Option<&'a str>> for SqlValue<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::OptionalText(value)
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for SqlValue<'a> {
+    fn from(value: Option<&'a [u8]>) -> Self {
+        Self::OptionalBytes(value)
+    }
+}
+
 impl<'a> From<&'a [u8]> for SqlValue<'a> {
     fn from(value: &'a [u8]) -> Self {
         Self::Bytes(value)
@@ -72,8 +86,11 @@ where
     i64: ToSql<BigInt, DB>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
     str: ToSql<Text, DB>,
+    for<'v> Option<&'v str>: ToSql<Nullable<Text>, DB>,
     [u8]: ToSql<Binary, DB>,
-    DB: HasSqlType<BigInt> + HasSqlType<Nullable<BigInt>> + HasSqlType<Text> + HasSqlType<Binary>,
+    for<'v> Option<&'v [u8]>: ToSql<Nullable<Binary>, DB>,
+    DB: HasSqlType<BigInt> + HasSqlType<Nullable<BigInt>>,
+    DB: HasSqlType<Text> + HasSqlType<Nullable<Text>> + HasSqlType<Binary> + HasSqlType<Nullable<Binary>>,
 {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let mut values = self.values.iter();
@@ -85,7 +102,9 @@ where
                     SqlValue::Number(number) => pass.push_bind_param::<BigInt, i64>(number),
                     SqlValue::OptionalNumber(number) => pass.push_bind_param::<Nullable<BigInt>, Option<i64>>(number),
                     SqlValue::Text(text) => pass.push_bind_param::<Text, str>(text),
+                    SqlValue::OptionalText(text) => pass.push_bind_param::<Nullable<Text>, Option<&str>>(text),
                     SqlValue::Bytes(bytes) => pass.push_bind_param::<Binary, [u8]>(bytes),
+                    SqlValue::OptionalBytes(bytes) => pass.push_bind_param::<Nullable<Binary>, Option<&[u8]>>(bytes),
                 }?;
             }
             pass.push_sql(text);

@@ -91,6 +91,14 @@ id!(
     /// Id of a connect session.
     ConnectSessionId
 );
+id!(
+    /// Id of an event for programs.
+    EventId
+);
+id!(
+    /// Id of an endpoint.
+    EndpointId
+);
 
 impl From<ApiTokenId> for i64 {
     fn from(ApiTokenId(id): ApiTokenId) -> Self {

@@ -4,6 +4,8 @@
 pub mod api_tokens;
 pub mod configurations;
 pub mod connect_sessions;
+pub mod deliveries;
+pub mod endpoints;
 pub mod events;
 pub(crate) mod grant_endings;
 pub(crate) mod grant_installs;
@@ -21,6 +23,7 @@ mod leases;
 pub mod members;
 pub mod organization_integrations;
 pub mod organizations;
+pub mod outgoing_events;
 pub mod provider_owners;
 pub mod received_events;
 pub mod refresh_refusals;

@@ -7,13 +7,14 @@ use time::OffsetDateTime;
 
 use super::{
     ids::{IntegrationId, OrganizationId, UserId},
+    outgoing_events::{self, EventKind, NewEvent},
     status::Status,
 };
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
         fixed_condition::fixed_condition,
-        schema::organization_integrations as t,
+        schema::{integrations, organization_integrations as t},
     },
     error::StoreResult,
     sealing::{cipher::AadContext, sealer::Sealer},
@@ -272,7 +273,27 @@ fn set_status(
     status: Status,
 ) -> StoreResult<bool> {
     let row = t::table.find((organization, integration)).filter(t::status.ne(status));
-    Ok(diesel::update(row).set(t::status.eq(status)).execute(tx.connection)? > 0)
+    let has_changed = diesel::update(row).set(t::status.eq(status)).execute(tx.connection)? > 0;
+    if has_changed {
+        record_status(tx, organization, integration, status)?;
+    }
+    Ok(has_changed)
+}
+
+fn record_status(
+    tx: &mut Tx<'_>,
+    organization: OrganizationId,
+    integration: IntegrationId,
+    status: Status,
+) -> StoreResult<()> {
+    let kind = match status {
+        Status::Active => EventKind::Recovered,
+        Status::NeedsReauthentication => EventKind::NeedsReauthentication,
+    };
+    let provider: Option<String> =
+        integrations::table.find(integration).select(integrations::provider).first(tx.connection).optional()?;
+    let event = NewEvent::new(organization, kind).of(integration, provider.unwrap_or_default());
+    outgoing_events::record(tx, &event.with("status", status.as_str()))
 }
 
 /// Removes a link, and answers whether there was one.

@@ -93,6 +93,15 @@ pub struct ReceivedEvent {
     pub attempts: i32,
 }
 
+/// What programs get of a call. No `Debug`: it may hold secrets of the service's customers.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ReceivedPayload {
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// In base64, byte for byte as the service signed it.
+    pub body: String,
+}
+
 /// Which events of an organization are meant.
 #[derive(Clone, Debug, Default)]
 pub struct ReceivedFilter {
@@ -123,6 +132,12 @@ const fn context<'a>(row: &'a [&'a [u8]]) -> AadContext<'a> {
 }
 
 impl ReceivedEventId {
+    /// Its bytes, as other tables refer to it.
+    #[must_use]
+    pub fn to_bytes(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
     fn new(now: OffsetDateTime) -> Self {
         let mut id = [0; 16];
         getrandom::fill(&mut id).expect("the operating system has a random generator");
@@ -189,6 +204,20 @@ pub fn get(tx: &mut Tx<'_>, organization: OrganizationId, id: ReceivedEventId) -
         .select(ReceivedEvent::as_select())
         .first(tx.connection)
         .optional()?)
+}
+
+/// What programs get of an event; `None` if it is kept no longer, or cannot be opened.
+///
+/// # Errors
+/// When the database fails.
+pub fn payload(tx: &mut Tx<'_>, id: &[u8]) -> StoreResult<Option<ReceivedPayload>> {
+    let row = t::table.find(id).select(ReceivedEvent::as_select());
+    let Some(event) = row.first(tx.connection).optional()? else { return Ok(None) };
+    let Ok(call) = event.call(tx.sealer) else {
+        tracing::error!(event.id = %event.id, "a received event cannot be read");
+        return Ok(None);
+    };
+    Ok(Some(ReceivedPayload { headers: call.passed_headers, body: call.body }))
 }
 
 /// Events of an organization in the order in which they came, so many at most.

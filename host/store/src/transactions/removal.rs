@@ -13,6 +13,7 @@ use crate::{
         ids::{IdentityId, IntegrationId, OrganizationId, RevocationId, UserId},
         integrations::{self, Integration},
         organization_integrations,
+        outgoing_events::{self, EventKind, NewEvent},
         revocations::{self, NewRevocation, Reason, RevocationPayload, RevokedGrant},
         user_identities, webhooks,
     },
@@ -71,6 +72,9 @@ pub fn unlink(
     let taken = if is_last { grants::of_integration(tx, id)? } else { take_grants(tx, organization, id)? };
     let payload = payload_of(tx, &integration, &[organization], taken)?;
     webhooks::remove(tx, organization, id)?;
+    // Before the link is gone: it says whose customer it was.
+    let removed = NewEvent::new(organization, EventKind::Removed).of(id, integration.provider.as_str());
+    outgoing_events::record(tx, &removed.with("externalId", integration.external_id.as_str()))?;
     organization_integrations::unlink(tx, organization, id)?;
     if is_last {
         return remove(tx, &integration, Some(organization), reason, payload);

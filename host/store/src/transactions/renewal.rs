@@ -1,5 +1,7 @@
 //! The end of a refresh: the grant, and all that depends on it, in one transaction.
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 
 use super::{
@@ -15,6 +17,7 @@ use crate::{
         ids::{OrganizationId, RevocationId},
         integrations::{self, Integration},
         organization_integrations,
+        outgoing_events::{self, EventKind, NewEvent},
         revocations::{self, Reason, RevocationPayload, RevokedGrant},
     },
     tx::Tx,
@@ -64,11 +67,12 @@ pub fn renew(tx: &mut Tx<'_>, renewal: &Renewal) -> StoreResult<Renewed> {
         identities::replace_texts(tx, account, &pairs)?;
     }
     if before.status == Status::NeedsReauthentication {
-        clear_reauthentication_if_first(tx, grant)?;
+        clear_reauthentication_if_first(tx, grant, None)?;
         if let Some(account) = &account {
             identities::validate(tx, account, &new.tokens.access_token)?;
         }
     }
+    record_scopes(tx, &before, &renewal.integration.provider, &new.scopes.granted)?;
     Ok(Renewed::Written)
 }
 
@@ -141,10 +145,33 @@ pub(super) fn require_reauthentication_if_first(tx: &mut Tx<'_>, ended: &Grant) 
     Ok(!organizations.is_empty())
 }
 
-/// An organization whose first grant has tokens again can use the integration.
-pub(super) fn clear_reauthentication_if_first(tx: &mut Tx<'_>, renewed: &Grant) -> StoreResult<()> {
+/// An organization whose first grant has tokens again can use the integration. One that installs it
+/// says so itself.
+pub(super) fn clear_reauthentication_if_first(
+    tx: &mut Tx<'_>,
+    renewed: &Grant,
+    installing: Option<OrganizationId>,
+) -> StoreResult<()> {
     for organization in is_first_of(tx, renewed)? {
-        organization_integrations::clear_reauthentication(tx, organization, renewed.integration)?;
+        if Some(organization) != installing {
+            organization_integrations::clear_reauthentication(tx, organization, renewed.integration)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells the programs of each organization that is lent a grant that it has other scopes now.
+pub(super) fn record_scopes(tx: &mut Tx<'_>, before: &Grant, provider: &str, now: &[String]) -> StoreResult<()> {
+    let set = |scopes: &[String]| scopes.iter().cloned().collect::<BTreeSet<String>>();
+    if set(&before.scopes.granted) == set(now) {
+        return Ok(());
+    }
+    for organization in grants::organizations_of(tx, before)? {
+        let event = NewEvent::new(organization, EventKind::ScopesChanged)
+            .of(before.integration, provider)
+            .with("grant", before.name.as_str())
+            .with("scopes", now.to_vec());
+        outgoing_events::record(tx, &event)?;
     }
     Ok(())
 }

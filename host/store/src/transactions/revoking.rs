@@ -3,7 +3,7 @@
 
 use super::{
     payload::{payload_of, readable, revocation_of},
-    renewal::clear_reauthentication_if_first,
+    renewal::{clear_reauthentication_if_first, record_scopes},
     tokens_in_use::without_used,
 };
 use crate::{
@@ -115,7 +115,11 @@ pub fn put_grants(
     let current = grants::of_integration(tx, integration.id)?;
     // A grant of the account that works again does so for all who are lent it.
     for grant in current.iter().filter(|grant| is_of_account(grant) && grant.status == Status::Active) {
-        clear_reauthentication_if_first(tx, grant)?;
+        clear_reauthentication_if_first(tx, grant, Some(organization))?;
+    }
+    for before in &replaced {
+        let now = current.iter().find(|grant| grant.id == before.id);
+        record_scopes(tx, before, &integration.provider, now.map_or(&[], |grant| &grant.scopes.granted))?;
     }
     revoke_replaced(tx, integration, organization, current, replaced)
 }
