@@ -7,9 +7,12 @@ use axum::{
 
 use super::{
     api,
-    compression::compressed,
+    compression::{compressed, compressed_file},
     health, inbound, layers,
-    pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
+    pages::{
+        account, assets, audit_log, connect, connect_links, connect_script, error_page, icons, integration_detail,
+        integration_list, login, setup,
+    },
 };
 use crate::app::AppHandle;
 
@@ -49,6 +52,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
         .route("/organizations/{org}/audit/", get(audit_log::page))
+        .route("/organizations/{org}/connect-links/", get(connect_links::page).post(connect_links::create))
+        .route("/organizations/{org}/connect-links/{id}/end/", post(connect_links::end))
         .route("/organizations/{org}/integrations/", compressed(get(integration_list::page)))
         .route(
             "/organizations/{org}/integrations/{id}/",
@@ -64,7 +69,12 @@ pub fn router(app: AppHandle) -> Router {
         )
         .route("/extensions/{provider}/setup/", layers::with_effect(get(setup::visit).post(setup::visit)))
         .route("/extensions/{provider}/setup/{server}/", layers::with_effect(get(setup::visit).post(setup::visit)))
-        .route("/extensions/{provider}/leaving/", get(setup::leaving));
+        .route("/extensions/{provider}/leaving/", get(setup::leaving))
+        .route("/connect/{token}/", layers::with_effect(get(connect::open)))
+        .route("/connect/{token}/status/", get(connect::status))
+        .route("/connect/{token}/providers/{provider}/", post(connect::start))
+        .route("/connect/sessions/{id}/closed/", get(connect::closed))
+        .route("/connect/sessions/{id}/providers/{provider}/", post(connect::start_again));
 
     let streamed = Router::new()
         .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))
@@ -78,6 +88,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
-        .route("/static/{version}/{file}", compressed(get(assets::serve)));
+        .route("/static/{version}/{file}", compressed(get(assets::serve)))
+        .route("/connect/jackfield-connect.js", compressed_file(get(connect_script::script)))
+        .route("/connect/jackfield-connect.d.ts", compressed_file(get(connect_script::types)));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
 }

@@ -11,7 +11,7 @@ use super::ids::{IntegrationId, OrganizationId};
 use crate::{
     database::{
         column_types::{Timestamp, milliseconds},
-        schema::received_events as t,
+        event_schema::received_events as t,
     },
     error::StoreResult,
     hex::hex,

@@ -7,7 +7,7 @@ use super::ids::{IntegrationId, OrganizationId};
 use crate::{
     database::{
         column_types::{OptionalTimestamp, milliseconds},
-        schema::webhooks as t,
+        event_schema::webhooks as t,
     },
     error::StoreResult,
     hex::hex,
