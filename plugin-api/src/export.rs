@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jackfield_plugin_abi::envelope::{Fault, Question, State, TaskResult};
 
 use crate::{
-    Api, Dialog, Error, Field, Host, Pipeline, Provider, known_options::known_options, options::read_options,
+    Api, Dialog, Error, Field, Host, Inbox, Pipeline, Provider, known_options::known_options, options::read_options,
     pipeline::BoxFuture,
 };
 
@@ -96,6 +96,7 @@ pub(crate) struct BuiltProvider {
     pub(crate) allows_user_supplied_hosts: bool,
     pub(crate) api: Option<Api>,
     pub(crate) handles_events: bool,
+    pub(crate) inbox: Option<Inbox>,
     pub(crate) pipeline: Pipeline,
 }
 
@@ -110,6 +111,7 @@ fn build<P: Provider>(options: &State) -> Result<BuiltProvider, Fault> {
         allows_user_supplied_hosts: provider.allows_user_supplied_hosts(),
         api: provider.api(),
         handles_events: provider.handles_events(),
+        inbox: provider.inbox(),
         pipeline: provider.pipeline(),
         provider: Arc::new(provider),
     })

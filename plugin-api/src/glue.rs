@@ -126,6 +126,7 @@ fn description(instance: u64, provider: &BuiltProvider) -> Result<CreateOut, Fau
         allows_user_supplied_hosts: provider.allows_user_supplied_hosts,
         api: provider.api.clone(),
         handles_events: provider.handles_events,
+        inbox: provider.inbox.clone(),
         steps,
     })
 }

@@ -23,9 +23,10 @@ pub use error::{Error, Result};
 pub use host::Host;
 #[doc(inline)]
 pub use jackfield_plugin_abi::envelope::{
-    AccountApi, Answer, Api, ClientAuthentication, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form,
-    Grant, GrantSelector, HttpRequest, HttpResponse, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest,
-    Revoked, Secret, State, TokenRequest, WebhookRequest, WebhookResponse,
+    AccountApi, AccountPlace, Answer, Api, ClientAuthentication, Delivery, Dialog, Event, EventKind, EventResponse,
+    Field, FieldType, Form, Grant, GrantSelector, HttpRequest, HttpResponse, Identity, Inbox, Integration, OAuth2,
+    Refreshed, Request, RevokeRequest, Revoked, Secret, SecretEncoding, SignatureAlgorithm, SignatureEncoding, State,
+    TokenRequest, WebhookAnswer, WebhookIntegration, WebhookRequest, WebhookResponse,
 };
 pub use pipeline::{Pipeline, View};
 pub use provider::{NoOptions, Provider};

@@ -5,8 +5,8 @@ use std::future::Future;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Api, Dialog, EventResponse, Field, Grant, Host, Integration, Pipeline, Refreshed, Result, RevokeRequest, Revoked,
-    State, WebhookRequest, WebhookResponse,
+    Api, Dialog, EventResponse, Field, Grant, Host, Inbox, Integration, Pipeline, Refreshed, Result, RevokeRequest,
+    Revoked, State, WebhookRequest, WebhookResponse,
 };
 
 /// A third-party service that people connect.
@@ -208,6 +208,37 @@ pub trait Provider: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<WebhookResponse>> + Send {
         drop((request, state, host));
         async { Ok(WebhookResponse::new(404)) }
+    }
+
+    /// How the service signs its calls, and what stands in them. With it, the host verifies each
+    /// call to the events URL and to [`Step::webhook_url`](crate::Step::webhook_url) before you see
+    /// it, answers handshakes at once, and delivers the call to the programs of every organization
+    /// that has the account. Programs get it whether or not you handle it too. A host that does not
+    /// know this calls you as before, so go on verifying where you act on a call.
+    ///
+    /// ```
+    /// use jackfield_plugin::Inbox;
+    /// # use jackfield_plugin::*;
+    /// # struct Acme { signing_secret: String }
+    /// # impl Provider for Acme {
+    /// #     type Options = NoOptions;
+    /// #     const ID: &'static str = "acme";
+    /// #     const NAME: &'static str = "Acme";
+    /// #     fn new(_: NoOptions) -> Self { Acme { signing_secret: "hush".to_owned() } }
+    /// #     fn pipeline(&self) -> Pipeline { Pipeline::new() }
+    /// #   async fn build_integration(&self, _: State, _: Host) -> Result<Integration> { panic!() }
+    ///
+    /// fn inbox(&self) -> Option<Inbox> {
+    ///     let inbox = Inbox::hmac_sha256("x-acme-signature", self.signing_secret.as_str())
+    ///         .prefix("v0=")
+    ///         .template("v0:{timestamp}:{body}")
+    ///         .timestamp("header:x-acme-timestamp");
+    ///     Some(inbox.delivery_id("body:event_id").account("body:team.id"))
+    /// }
+    /// # }
+    /// ```
+    fn inbox(&self) -> Option<Inbox> {
+        None
     }
 
     /// Whether the service reports events of all your integrations to one URL:

@@ -4,7 +4,7 @@
 pub(super) const PROVIDERS: &str = "providers";
 
 /// The top-level names that are the host's own.
-pub(super) const SECTIONS: [&str; 10] = [
+pub(super) const SECTIONS: [&str; 11] = [
     "default-integrations",
     "system",
     "database",
@@ -14,11 +14,12 @@ pub(super) const SECTIONS: [&str; 10] = [
     "tokens",
     "proxy",
     "audit",
+    "inbox",
     PROVIDERS,
 ];
 
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
-pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
+pub(super) const SECTION_KEYS: [(&str, &[&str]); 8] = [
     (
         "system",
         &[
@@ -41,6 +42,7 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 7] = [
     ("tokens", &["keep-alive-days"]),
     ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
     ("audit", &["keep"]),
+    ("inbox", &["keep", "max-events", "max-bytes", "max-per-minute"]),
 ];
 
 /// The features there are, which are the keys of `[features]`, and whether each is on by default.

@@ -13,6 +13,7 @@ use super::{
     diagnostic_collector::DiagnosticCollector,
     features::Features,
     fingerprint::Fingerprint,
+    inbox::Inbox,
     literal_secrets,
     misplaced::help_for,
     networks::warn_of_everything,
@@ -52,6 +53,8 @@ pub struct Settings {
     pub proxy: Proxy,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[inbox]`.
+    pub inbox: Inbox,
     /// `[providers.NAME]`: the declared providers, by id.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The options of each plugin's provider, by id.
@@ -128,6 +131,7 @@ pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable
         tokens: Tokens::read(collector, root),
         proxy: Proxy::read(collector, root),
         audit: Audit::read(collector, root),
+        inbox: Inbox::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         lines: lines(collector, root),

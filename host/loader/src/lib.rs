@@ -36,6 +36,8 @@ mod declared;
 mod destination;
 mod dispute;
 mod elf_fault;
+mod inbound;
+mod json_path;
 mod library;
 mod loading;
 mod provider;
@@ -54,12 +56,13 @@ pub use declared::{CatalogueEntry, catalogue, catalogue_entry, declared_launch_s
 pub use destination::{Destination, destination_of};
 pub use dispute::Dispute;
 pub use elf_fault::ElfFault;
+pub use inbound::{Accounts, ChallengeAnswer, InboundCall, InboxRules, Unverified};
 pub use jackfield_config::{Http, ProviderOptions};
 pub use jackfield_outbound::{Outbound, OverBudget, RequestBudget};
 pub use jackfield_plugin_abi::envelope::{
-    AccountApi, Answer, Api, Choice, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
+    AccountApi, Answer, Api, Choice, Delivery, Dialog, Event, EventKind, EventResponse, Field, FieldType, Form, Grant,
     GrantSelector, Identity, Integration, OAuth2, Refreshed, Request, RevokeRequest, Revoked, State, Step, StepKind,
-    WebhookRequest, WebhookResponse,
+    WebhookIntegration, WebhookRequest, WebhookResponse,
 };
 pub use library::{LibraryFile, Lock, PluginInfo, WrittenLock, signature_path, verify_entry, verify_file, write_lock};
 pub use loading::{LoadProgress, READY_AFTER, StartingPlugin};

@@ -22,6 +22,7 @@ use url::Url;
 use crate::{
     answer_check::{checked_answer, checked_refresh, with_escaped_words},
     border::checked_integration,
+    inbound::InboxRules,
     library::{PluginInfo, digest},
     runtime::{HostServices, Plugin, PluginError, ProviderStatus, ReachedHosts, Redactor, Tokens},
     step_outcome::StepOutcome,
@@ -39,6 +40,7 @@ pub struct Provider {
     outbound: Outbound,
     fingerprint: String,
     inbound_failures: Arc<TokenBucket>,
+    inbox: Option<Arc<InboxRules>>,
     /// Types of other plugins' identities that the operator lets it bring.
     identity_types: Vec<String>,
 }
@@ -66,6 +68,7 @@ impl Provider {
             description: Arc::new(description),
             outbound,
             inbound_failures: Arc::new(TokenBucket::new(INBOUND_BURST, INBOUND_INTERVAL)),
+            inbox: None,
             identity_types: Vec::new(),
         }
     }
@@ -73,6 +76,17 @@ impl Provider {
     /// The same with types of other plugins' identities that the operator lets it bring.
     pub(crate) fn with_identity_types(self, identity_types: Vec<String>) -> Self {
         Self { identity_types, ..self }
+    }
+
+    /// The same with rules for the calls of its service.
+    pub(crate) fn with_inbox(self, inbox: Option<InboxRules>) -> Self {
+        Self { inbox: inbox.map(Arc::new), ..self }
+    }
+
+    /// How the calls of its service are verified and read, if it declares that.
+    #[must_use]
+    pub fn inbox(&self) -> Option<&Arc<InboxRules>> {
+        self.inbox.as_ref()
     }
 
     /// Whether the operator lets it bring identities of this type, even if they are another

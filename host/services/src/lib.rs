@@ -13,6 +13,7 @@ pub mod database;
 pub mod database_check;
 mod detached;
 pub mod grants;
+pub mod inbox;
 pub mod integrations;
 pub mod keys;
 pub mod log_ins;

@@ -16,7 +16,7 @@ use super::plugin_dev;
 use super::{
     audit, config,
     errors::in_words,
-    key,
+    inbox, key,
     lines::{self, print_note},
     log_levels, member, org, plugin,
     process_end::{close, end},
@@ -72,6 +72,9 @@ enum Command {
     /// List the members of an organization, add and remove them, and change their roles.
     #[command(subcommand)]
     Member(member::Command),
+    /// List what services have sent, and hand it on again.
+    #[command(subcommand)]
+    Inbox(inbox::Command),
     /// Create, list and revoke API tokens for programs.
     #[command(subcommand)]
     Token(token::Command),
@@ -169,6 +172,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::User(command) => user::run(command, &settings(file)?).await,
         Command::Org(command) => org::run(command, &settings(file)?).await,
         Command::Member(command) => member::run(command, &settings(file)?).await,
+        Command::Inbox(command) => inbox::run(command, &settings(file)?).await,
         Command::Token(command) => token::run(command, &settings(file)?).await,
         Command::Key(command) => key::run(command, settings(file)?).await,
         Command::Audit(command) => audit::run(command, &settings(file)?).await,

@@ -10,6 +10,7 @@ mod config;
 mod confirm;
 mod errors;
 mod expiry;
+mod inbox;
 mod key;
 mod lines;
 mod log_levels;

@@ -67,8 +67,9 @@ pub use tables::{
         OrganizationId, RevocationId, UserId,
     },
     integrations, known_providers, members, organization_integrations, organization_settings, organizations,
-    outgoing_events, provider_owners, refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups,
-    subject, token_grants, unknown_columns, unlinked_integrations, user_identities, users, webhooks,
+    outgoing_events, provider_owners, received_events, refresh_refusals, refreshes, revocations, sealed_columns,
+    sessions, setups, subject, token_grants, unknown_columns, unlinked_integrations, user_identities, users,
+    webhook_secrets, webhooks,
 };
 pub use target::Target;
 pub use transactions::{

@@ -11,7 +11,8 @@ const MAX_TIME_DIFFERENCE: u64 = 300;
 
 impl Slack {
     pub(super) fn event_response(&self, request: &WebhookRequest, host: &Host) -> EventResponse {
-        if !is_signed(request, &self.signing_secret, host.unix_time()) {
+        // Hosts from before there were inboxes leave it to the plugin.
+        if !request.is_verified && !is_signed(request, &self.signing_secret, host.unix_time()) {
             return WebhookResponse::new(401).into();
         }
         let Ok(body) = request.json::<Value>() else { return WebhookResponse::new(400).into() };

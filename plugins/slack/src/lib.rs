@@ -8,8 +8,8 @@ mod events;
 mod revoke;
 
 use jackfield_plugin::{
-    Api as ServiceApi, Error, EventResponse, Grant, Host, Identity, Integration, OAuth2, Pipeline, Provider, Result,
-    RevokeRequest, Revoked, State, Value, WebhookRequest, export_providers, value,
+    Api as ServiceApi, Error, EventResponse, Grant, Host, Identity, Inbox, Integration, OAuth2, Pipeline, Provider,
+    Result, RevokeRequest, Revoked, State, Value, WebhookRequest, export_providers, value,
 };
 use serde::Deserialize;
 
@@ -88,6 +88,21 @@ impl Provider for Slack {
 
     async fn revoke(&self, request: RevokeRequest, host: Host) -> Result<Revoked> {
         self.revoke_grants(request, host).await
+    }
+
+    /// <https://docs.slack.dev/authentication/verifying-requests-from-slack>. The external id is
+    /// that of [`events`]: the enterprise if the app is installed in all of it, else the workspace.
+    fn inbox(&self) -> Option<Inbox> {
+        let inbox = Inbox::hmac_sha256("x-slack-signature", self.signing_secret.as_str())
+            .prefix("v0=")
+            .template("v0:{timestamp}:{body}")
+            .timestamp("header:x-slack-request-timestamp")
+            .delivery_id("body:event_id")
+            .account_if("body:authorizations.0.is_enterprise_install", "body:authorizations.0.enterprise_id")
+            .account_if("body:is_enterprise_install", "body:enterprise_id")
+            .account("body:team_id")
+            .challenge("body:challenge");
+        Some(inbox.pass_header("x-slack-retry-num").pass_header("x-slack-retry-reason"))
     }
 
     fn handles_events(&self) -> bool {

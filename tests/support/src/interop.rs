@@ -1,4 +1,5 @@
-//! Software that others wrote, from npm: an authorization server and Slack's own libraries. They
+//! Software that others wrote, from npm: an authorization server, Slack's own libraries and those
+//! with which vendors sign what they send. They
 //! show that the host and the stand-ins speak the protocols as others understand them. This file
 //! installs and starts them; the tests say what to expect.
 
@@ -83,6 +84,17 @@ impl Interop {
         let wanted = json!({"slack": slack, "clientId": client_id, "clientSecret": client_secret});
         let run = self.node("slack-client.mjs").arg(wanted.to_string()).output()?;
         ensure!(run.status.success(), "slack-client.mjs: {}", String::from_utf8_lossy(&run.stderr));
+        Ok(serde_json::from_slice(&run.stdout)?)
+    }
+
+    /// Has the vendors' own libraries sign calls: vendor to body. Returns the headers of each.
+    ///
+    /// # Errors
+    /// When one refuses.
+    pub fn vendor_signatures(&self, secret: &str, now: i64, calls: &Value) -> Result<Value> {
+        let wanted = json!({"secret": secret, "now": now, "calls": calls});
+        let run = self.node("vendor-signers.mjs").arg(wanted.to_string()).output()?;
+        ensure!(run.status.success(), "vendor-signers.mjs: {}", String::from_utf8_lossy(&run.stderr));
         Ok(serde_json::from_slice(&run.stdout)?)
     }
 

@@ -16,6 +16,7 @@ mod counts;
 mod embedding;
 mod faults;
 mod grants;
+mod inbox;
 mod integrations;
 mod interop;
 mod keys;

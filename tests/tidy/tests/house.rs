@@ -63,6 +63,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
             &["revocations"],
             &["grants"],
             &["adoption", "log_ins", "program_reads", "proxy", "reload", "removals", "setup", "token_reads"],
+            &["inbox"],
         ],
     ),
     ("host/server/src", &[&["app", "connections", "telemetry"], &["control", "web"], &["startup"]]),

@@ -10,9 +10,9 @@ use url::Url;
 use super::{
     declaration::{Account, AccountSource},
     declaration_reader::Reader,
-    json_path::JsonPath,
     placeholder,
 };
+use crate::json_path::JsonPath;
 
 impl Reader<'_> {
     /// The service's own API, and where the account's answer says that the account's is.

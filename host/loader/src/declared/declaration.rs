@@ -1,12 +1,13 @@
 //! A checked declaration.
 
 use jackfield_plugin_abi::{
-    envelope::{Api, OAuth2, Pairs},
+    envelope::{Api, Inbox, OAuth2, Pairs},
     host_pattern::HostPattern,
 };
 use url::Url;
 
-use super::{json_path::JsonPath, placeholder};
+use super::placeholder;
+use crate::json_path::JsonPath;
 
 /// A checked declaration.
 pub(super) struct Declaration {
@@ -28,6 +29,8 @@ pub(super) struct Declaration {
     pub(super) api_hosts: Vec<String>,
     /// Where to find the person who installed.
     pub(super) identity: Option<IdentityPath>,
+    /// How the service signs its calls.
+    pub(super) inbox: Option<Inbox>,
 }
 
 /// Where to find the account's id and name.

@@ -7,13 +7,13 @@ use url::Url;
 use super::{
     catalogue::{nearest_entry, over_catalogue},
     declaration::{ACCESS_TOKEN, Account, AccountRequest, AccountSource, Declaration, IdentityPath},
-    json_path::JsonPath,
     option_table::{Diagnostics, Table},
     placeholder,
 };
+use crate::json_path::JsonPath;
 
 /// The keys that every provider has. Others fill placeholders.
-const KEYS: [&str; 30] = [
+const KEYS: [&str; 32] = [
     "name",
     "icon",
     "issuer",
@@ -44,6 +44,8 @@ const KEYS: [&str; 30] = [
     "api-location",
     "api-headers",
     "api-hosts",
+    "inbox",
+    "signing-secret",
 ];
 
 /// Reads and checks a declaration. The error is all that is wrong with it.
@@ -108,6 +110,7 @@ impl Reader<'_> {
         let identity = self.identity(&oauth2);
         let (api, account_api_path) = self.api(&account);
         let api_hosts = self.api_hosts();
+        let inbox = self.inbox(self.options);
         let mut missing: Vec<String> = oauth2.missing().into_iter().map(str::to_owned).collect();
         missing.append(&mut self.missing);
         Declaration {
@@ -122,6 +125,7 @@ impl Reader<'_> {
             account_api_path,
             api_hosts,
             identity,
+            inbox,
         }
     }
 

@@ -62,6 +62,7 @@ impl DeclaredPlugin {
             icon: declaration.icon.clone(),
             hosts: declaration.hosts(),
             api: declaration.api.clone(),
+            inbox: declaration.inbox.clone(),
             steps: vec![Step { name: "oauth2".to_owned(), kind: oauth2 }],
             ..CreateOut::default()
         };

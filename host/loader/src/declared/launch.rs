@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The options of a declared provider that hold secrets.
-const SECRETS: [&str; 2] = ["client-secret", "private-key"];
+const SECRETS: [&str; 3] = ["client-secret", "private-key", "signing-secret"];
 
 /// What a declared provider is called where a plugin has its entry of `default-integrations`.
 pub(crate) fn entry_name(id: &str) -> String {

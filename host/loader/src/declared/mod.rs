@@ -13,7 +13,9 @@ mod declaration;
 mod declaration_reader;
 mod declared_plugin;
 mod display_name;
-mod json_path;
+mod inbox_reader;
+#[cfg(test)]
+mod inbox_tests;
 mod launch;
 mod option_table;
 mod pending_integration;

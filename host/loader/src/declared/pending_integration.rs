@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::{
     declaration::{ACCESS_TOKEN, AccountRequest, AccountSource, Declaration},
-    json_path::JsonPath,
     placeholder,
 };
+use crate::json_path::JsonPath;
 
 /// A result, and the lines to log with it.
 pub(super) type TaskReply = (TaskResult, Vec<LogLine>);

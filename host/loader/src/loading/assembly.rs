@@ -8,7 +8,9 @@ use jackfield_plugin_abi::envelope::FaultKind;
 
 use super::{candidates::Candidate, loaded::Loaded, option_diagnostic::option_diagnostic};
 use crate::{
+    border::escaped_words,
     dispute::Dispute,
+    inbound::{InboxDiagnostic, InboxRules},
     provider::Provider,
     provider_reach::reach_of,
     refusal::Refusal,
@@ -158,7 +160,16 @@ pub(crate) fn provider_of(
         host,
     })?;
     let provider = Provider::new(plugin.clone(), named, options, description.clone(), outbound.limited_to(reach));
-    Ok(provider.with_identity_types(settings.identities.clone()))
+    let inbox = description.inbox.as_ref().map(InboxRules::read).transpose();
+    let inbox = inbox.map_err(|mistakes| wrong_inbox(plugin, &named.id, &mistakes))?;
+    Ok(provider.with_identity_types(settings.identities.clone()).with_inbox(inbox))
+}
+
+fn wrong_inbox(plugin: &Plugin, id: &str, mistakes: &[InboxDiagnostic]) -> Refusal {
+    let said = |mistake: &InboxDiagnostic| format!("{}: {}; {}", mistake.key, mistake.message, mistake.help);
+    let found = escaped_words(&mistakes.iter().map(said).collect::<Vec<_>>().join("; "));
+    let during = format!("reading how its provider `{id}` verifies calls");
+    Refusal::Failed { file: plugin.info().file.clone(), during, found }
 }
 
 fn not_created(plugin: &Plugin, provider: &DescribedProvider, error: &PluginError) -> Refusal {

@@ -10,6 +10,7 @@ use jackfield_services::{
     connect::{ConnectDependencies, ConnectSessions},
     database::Database,
     grants::{Grants, Issuers},
+    inbox::{Inbox, InboxDependencies, ReceivedEvents},
     integrations::Integrations,
     keys::Keys,
     log_ins::LogInAudit,
@@ -62,13 +63,25 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     };
     let connect =
         ConnectDependencies { store: store.clone(), plugins: plugins.clone(), url_prefix: url_prefix.clone() };
+    let setups = SetupService::new(dependencies, secret_keys);
+    let inbox = Inbox::new(InboxDependencies {
+        store: store.clone(),
+        plugins: plugins.clone(),
+        url_prefix: url_prefix.clone(),
+        clock: clock.clone(),
+        grants: grants.clone(),
+        setups: setups.clone(),
+        settings: settings.inbox,
+    });
     AppHandle::new(App {
+        inbox,
+        received_events: ReceivedEvents::new(store.clone(), clock),
         connect_sessions: ConnectSessions::new(connect),
         database: Database::new(store.clone()),
         keys: Keys::new(store.clone()),
         log_in_audit: LogInAudit::new(store.clone(), audit.clone()),
         organization_settings: OrganizationSettingsService::new(store.clone()),
-        setups: SetupService::new(dependencies, secret_keys),
+        setups,
         sessions: Sessions::new(store.clone(), url_prefix.is_https()),
         reloader: Reloader::new(settings, outbound, plugins.clone(), features, store, audit.clone(), retention.clone()),
         removals: Removals::new(accounts.clone(), integrations.clone(), revocations.clone()),

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    routing::{any, delete, get, post},
+    routing::{any, delete, get, post, put},
 };
 
 use super::{
@@ -33,6 +33,14 @@ pub fn router(app: AppHandle) -> Router {
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
         .route("/api/0/organizations/{org}/integrations/{id}/grants/", compressed(get(api::grants)))
         .route("/api/0/organizations/{org}/integrations/{id}/token/", get(api::token))
+        .route("/api/0/organizations/{org}/integrations/{id}/webhooks/", get(api::webhooks).post(api::make_webhook))
+        .route(
+            "/api/0/organizations/{org}/integrations/{id}/webhooks/{webhook}/",
+            put(api::replace_secret).merge(delete(api::remove_webhook)),
+        )
+        .route("/api/0/organizations/{org}/received-events/", compressed(get(api::received_events)))
+        .route("/api/0/organizations/{org}/received-events/replay/", post(api::replay_events))
+        .route("/api/0/organizations/{org}/received-events/{event}/replay/", post(api::replay_event))
         .route("/api/0/organizations/{org}/revocations/", compressed(get(api::revocations)))
         .route("/api/0/organizations/{org}/settings/", get(api::settings).patch(api::change_settings))
         .route("/api/0/organizations/{org}/tokens/", get(api::tokens).post(api::create_token))

@@ -53,3 +53,5 @@ pub use setup_service::{SetupDependencies, SetupService};
 pub use start::{Start, StartError};
 pub use visit_cost::{MAX_VISIT_REQUESTS, MAX_VISIT_STEPS};
 pub use webhook::WebhookOutcome;
+
+pub(crate) use signer::webhook_key_hash;

@@ -14,7 +14,7 @@ use crate::{
 use jackfield_config::{Features, SecretKeys, UrlPrefix, clock::Clock};
 use jackfield_loader::{Plugins, Provider, WebhookRequest};
 use jackfield_oauth2::Issuers;
-use jackfield_store::{Store, StoreError};
+use jackfield_store::{IntegrationId, OrganizationId, Store, StoreError};
 
 /// All setups of this host. Cheap to clone.
 #[derive(Clone)]
@@ -130,6 +130,20 @@ impl SetupService {
         request: WebhookRequest,
     ) -> Result<WebhookOutcome, StoreError> {
         self.webhooks.receive(provider, key, request).await
+    }
+
+    /// Has a provider handle a call to the webhook of an integration, which was verified.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ask_about_webhook(
+        &self,
+        provider: &Provider,
+        organization: OrganizationId,
+        integration: IntegrationId,
+        request: WebhookRequest,
+    ) -> Result<WebhookOutcome, StoreError> {
+        self.webhooks.receive_installed(provider, organization, integration, request).await
     }
 
     /// The redirect URI of OAuth 2.0. Built from the configured prefix, never from a request's

@@ -136,7 +136,7 @@ impl Signer {
 }
 
 /// The only form in which the key of a webhook is stored.
-pub(super) fn webhook_key_hash(key: &str) -> [u8; 32] {
+pub(crate) fn webhook_key_hash(key: &str) -> [u8; 32] {
     Sha256::digest(key).into()
 }
 

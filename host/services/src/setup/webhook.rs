@@ -9,9 +9,12 @@ use super::{
     signer::{Signer, webhook_key_hash},
 };
 use crate::{detached::run_detached, grants::Grants, provider_calls::log_inbound_failure, session::SessionKey};
-use jackfield_loader::{Plugins, Provider, State, Tokens, WebhookRequest, WebhookResponse, check_state};
+use jackfield_loader::{
+    Plugins, Provider, State, Tokens, WebhookIntegration, WebhookRequest, WebhookResponse, check_state,
+};
 use jackfield_store::{
-    IntegrationId, OrganizationId, Store, StoreResult, Tx, organization_integrations, setups::Claim, webhooks::Owner,
+    IntegrationId, OrganizationId, Store, StoreResult, Tx, integrations, organization_integrations, setups::Claim,
+    webhooks::Owner,
 };
 
 /// What comes of a call to a webhook.
@@ -73,15 +76,21 @@ impl WebhookReceiver {
         }
     }
 
-    async fn receive_installed(
+    /// Asks the provider about a call to the webhook of an organization's integration.
+    pub(super) async fn receive_installed(
         &self,
         provider: &Provider,
         organization: OrganizationId,
         integration: IntegrationId,
-        request: WebhookRequest,
+        mut request: WebhookRequest,
     ) -> StoreResult<WebhookOutcome> {
-        let read = move |tx: &mut Tx<'_>| organization_integrations::metadata(tx, organization, integration);
-        let Some(metadata) = self.store.read(read).await? else { return Ok(WebhookOutcome::NotFound) };
+        let read = move |tx: &mut Tx<'_>| {
+            let Some(of) = integrations::by_id(tx, integration)? else { return Ok(None) };
+            let metadata = organization_integrations::metadata(tx, organization, integration)?;
+            Ok(metadata.map(|metadata| (of, metadata)))
+        };
+        let Some((of, metadata)) = self.store.read(read).await? else { return Ok(WebhookOutcome::NotFound) };
+        request.integration = Some(WebhookIntegration::new(of.external_id, of.name));
         let tokens = self.grants.token_source(organization, integration);
         let outcome = ask(provider, request, metadata, Some(&tokens)).await;
         match (&outcome, tokens.into_failure()) {

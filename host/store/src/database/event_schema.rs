@@ -8,6 +8,24 @@ diesel::table! {
         expires_at -> Nullable<BigInt>,
         integration_id -> Nullable<BigInt>,
         organization_id -> Nullable<BigInt>,
+        sealed_secret -> Nullable<Binary>,
+        made_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    received_events (id) {
+        id -> Binary,
+        organization_id -> BigInt,
+        integration_id -> BigInt,
+        provider -> Text,
+        delivery_id -> Nullable<Text>,
+        sealed_call -> Binary,
+        size -> BigInt,
+        received_at -> BigInt,
+        expires_at -> BigInt,
+        due_at -> Nullable<BigInt>,
+        attempts -> Integer,
     }
 }
 

@@ -21,10 +21,18 @@ const LIFE: Duration = Duration::days(2);
 /// # Errors
 /// When the database fails.
 pub fn is_new(tx: &mut Tx<'_>, provider: &str, id: &str) -> StoreResult<bool> {
+    is_new_for(tx, provider, id, LIFE)
+}
+
+/// The same for a delivery that is remembered for so long, and for two days at least.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_new_for(tx: &mut Tx<'_>, provider: &str, id: &str, life: Duration) -> StoreResult<bool> {
     let row = (
         t::provider.eq(provider),
         t::id_hash.eq(Sha256::digest(id).to_vec()),
-        t::expires_at.eq(milliseconds(tx.now + LIFE)),
+        t::expires_at.eq(milliseconds(tx.now + life.max(LIFE))),
     );
     let inserted = tx.savepoint(|tx| {
         diesel::insert_into(t::table).values(row).execute(tx.connection)?;

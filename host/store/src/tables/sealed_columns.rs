@@ -43,7 +43,7 @@ const fn column(table: &'static str, column: &'static str, key: &'static [(&'sta
 const LINK: &[(&str, Kind)] = &[("organization_id", Kind::Id), ("integration_id", Kind::Id)];
 
 /// All of them, but for `seal_keys.sealed_key`, which is wrapped under the secret key itself.
-pub const SEALED_COLUMNS: [SealedColumn; 12] = [
+pub const SEALED_COLUMNS: [SealedColumn; 14] = [
     column("integrations", "metadata", &[("provider", Kind::Text), ("external_id", Kind::Text)]),
     column("identities", "data", &[("identity_provider_id", Kind::Id), ("external_id", Kind::Text)]),
     column("organization_integrations", "metadata", LINK),
@@ -60,6 +60,8 @@ pub const SEALED_COLUMNS: [SealedColumn; 12] = [
     column("connect_sessions", "data", &[("token_hash", Kind::Bytes)]),
     column("endpoints", "secrets", &[("id", Kind::Id)]),
     column("setups", "data", &[("session_key", Kind::Bytes), ("provider", Kind::Text)]),
+    column("received_events", "call", &[("id", Kind::Bytes)]),
+    column("webhooks", "secret", &[("key_hash", Kind::Bytes)]),
 ];
 
 /// A sealed value with the key of its row.

@@ -62,7 +62,7 @@ pub fn owner(tx: &mut Tx<'_>, key_hash: &[u8], provider: &str) -> StoreResult<Op
 
 /// Gives the webhook of an organization's setup to the integration that came of it. It replaces the
 /// one of that organization's setup before: the service was given this one, and the integration
-/// has the secrets that belong to it.
+/// has the secrets that belong to it. Those that programs have made stay.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,7 +73,7 @@ pub fn hand_over(
     integration: IntegrationId,
     organization: OrganizationId,
 ) -> StoreResult<()> {
-    remove(tx, organization, integration)?;
+    tx.execute_later(diesel::delete(theirs(organization, integration).filter(t::made_at.is_null())))?;
     let row = t::table.filter(t::session_key.eq(session_key)).filter(t::provider.eq(provider));
     let kept = (t::session_key.eq(None::<Vec<u8>>), t::expires_at.eq(None::<i64>));
     let owner = (t::integration_id.eq(integration), t::organization_id.eq(organization));
@@ -96,8 +96,12 @@ pub(crate) fn remove_of_session(tx: &mut Tx<'_>, session_key: &[u8]) -> StoreRes
 
 /// Removes the webhooks that an organization's setups gave to an integration.
 pub(crate) fn remove(tx: &mut Tx<'_>, organization: OrganizationId, integration: IntegrationId) -> StoreResult<()> {
-    let theirs = t::table.filter(t::integration_id.eq(integration)).filter(t::organization_id.eq(organization));
-    tx.execute_later(diesel::delete(theirs))
+    tx.execute_later(diesel::delete(theirs(organization, integration)))
+}
+
+#[diesel::dsl::auto_type(no_type_alias)]
+fn theirs(organization: OrganizationId, integration: IntegrationId) -> _ {
+    t::table.filter(t::integration_id.eq(integration)).filter(t::organization_id.eq(organization))
 }
 
 /// Removes webhooks of setups that have expired, so many at most. Returns how many.

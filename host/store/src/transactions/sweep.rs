@@ -3,7 +3,7 @@
 use crate::{
     error::StoreResult,
     store::Store,
-    tables::{connect_sessions, events, outgoing_events, revocations, sessions, setups, webhooks},
+    tables::{connect_sessions, events, outgoing_events, received_events, revocations, sessions, setups, webhooks},
     tx::Tx,
 };
 
@@ -13,11 +13,12 @@ const BATCH: i64 = 200;
 /// Removes so many expired rows of a table at most, and returns how many there were.
 type Sweep = fn(&mut Tx<'_>, i64) -> StoreResult<usize>;
 
-const SWEEPS: [Sweep; 7] = [
+const SWEEPS: [Sweep; 8] = [
     sessions::sweep,
     setups::sweep,
     webhooks::sweep,
     events::sweep,
+    received_events::sweep,
     revocations::sweep,
     connect_sessions::sweep,
     outgoing_events::sweep,

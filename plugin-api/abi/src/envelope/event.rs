@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::WebhookResponse;
+use super::{Delivery, WebhookResponse};
 
 /// What a provider answers to a request to its events URL.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,14 @@ impl EventResponse {
     #[must_use]
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
+        self
+    }
+
+    /// Has the host deliver something to the programs of the organizations that have the account.
+    /// See [`WebhookResponse::deliver`].
+    #[must_use]
+    pub fn deliver(mut self, delivery: Delivery) -> Self {
+        self.response = self.response.deliver(delivery);
         self
     }
 }

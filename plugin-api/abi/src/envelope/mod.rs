@@ -13,10 +13,12 @@
 
 mod answer;
 mod api;
+mod delivery;
 mod event;
 mod expiry;
 mod grant;
 mod http;
+mod inbox;
 mod integration;
 mod oauth2;
 mod provider;
@@ -28,9 +30,11 @@ mod webhook;
 
 pub use answer::{Answer, Form};
 pub use api::{AccountApi, Api};
+pub use delivery::Delivery;
 pub use event::{Event, EventKind, EventResponse, GrantSelector};
 pub use grant::{Grant, Refreshed, RevokeRequest, Revoked};
 pub use http::{HttpRequest, HttpResponse};
+pub use inbox::{AccountPlace, Inbox, SecretEncoding, SignatureAlgorithm, SignatureEncoding};
 pub use integration::{Identity, Integration};
 pub use oauth2::{ClientAuthentication, OAuth2, TokenRequest};
 pub use provider::{
@@ -41,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 pub use task::{DropIn, Input, Question, Request, ResumeIn, StartIn, TaskOut, TaskResult};
 pub use values::{Pairs, State};
-pub use webhook::{WebhookRequest, WebhookResponse};
+pub use webhook::{WebhookAnswer, WebhookIntegration, WebhookRequest, WebhookResponse};
 
 /// Names of the ops, the first argument of the frozen function.
 pub mod op {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Api, OAuth2, State};
+use super::{Api, Inbox, OAuth2, State};
 
 /// Output of the op `providers`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +68,9 @@ pub struct CreateOut {
     /// Whether it handles events that the service reports at its events URL.
     #[serde(rename = "takes_events", skip_serializing_if = "std::ops::Not::not")]
     pub handles_events: bool,
+    /// How the host verifies the calls of its service, before the plugin sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inbox: Option<Inbox>,
     /// The steps of the pipeline, in order.
     pub steps: Vec<Step>,
 }

@@ -46,6 +46,7 @@ fn providers_and_create() {
         allows_user_supplied_hosts: true,
         api: Some(Api::new("https://a/").header("x-t", Api::ACCESS_TOKEN)),
         handles_events: true,
+        inbox: None,
         steps: vec![
             Step { name: "s".into(), kind: StepKind::View },
             Step { name: "o".into(), kind: StepKind::OAuth2(Box::new(oauth2)) },
@@ -53,6 +54,22 @@ fn providers_and_create() {
         ],
     };
     insta::assert_snapshot!(sent(&out), @r#"{"instance":1,"is_configured":true,"missing":["m"],"config":[{"name":"f","label":"F","type":"select","required":false,"help":"h","choices":[{"value":"v","label":"V"}]}],"dialog":{"width":600,"height":600},"icon":"<svg/>","hosts":["h"],"hosts_from_forms":true,"api":{"url":"https://a/","headers":[["x-t","{access-token}"]]},"takes_events":true,"steps":[{"name":"s","kind":{"kind":"view"}},{"name":"o","kind":{"kind":"oauth2","client_id":"id","client_secret":"s","authorize_url":"https://a/","token_url":"https://t/","scopes":["x"],"scope_separator":" ","authorize_parameters":[["p","q"]],"token_parameters":[],"pkce":true,"client_authentication":"basic","token_request":"json","revocation_url":"https://r/"}},{"name":"p","kind":{"kind":"oauth2-from-state"}}]}"#);
+}
+
+#[test]
+fn an_inbox_and_what_a_plugin_delivers() {
+    let inbox = Inbox::hmac_sha256("x-s", "hush").prefix("v0=").template("v0:{timestamp}:{body}");
+    let inbox = inbox.timestamp("header:x-t").delivery_id("body:id").account("body:a").account_if("body:c", "body:b");
+    let inbox = inbox.challenge("body:challenge").pass_header("x-k").encoding(SignatureEncoding::Base64);
+    insta::assert_snapshot!(sent(&inbox), @r#"{"header":"x-s","prefix":"v0=","algorithm":"hmac-sha256","encoding":"base64","template":"v0:{timestamp}:{body}","timestamp":"header:x-t","tolerance":300,"secret":"hush","secret_encoding":"text","delivery_id":"body:id","accounts":[{"at":"body:a"},{"at":"body:b","if":"body:c"}],"challenges":["body:challenge"],"headers":["x-k"]}"#);
+    insta::assert_snapshot!(sent(&Inbox::unsigned().challenge("method:head")), @r#"{"header":"","algorithm":"hmac-sha256","encoding":"hex","tolerance":300,"secret_encoding":"text","challenges":["method:head"]}"#);
+    let later: Inbox = serde_json::from_value(json!({"algorithm": "x", "encoding": "x", "secret_encoding": "x"}))
+        .expect("words of a later version");
+    assert_eq!((later.algorithm, later.encoding), (SignatureAlgorithm::Unknown, SignatureEncoding::Unknown));
+    let answer = WebhookAnswer::new(204).deliver(Delivery::new("hi").id("d").external_id("e").header("X-H", "v"));
+    insta::assert_snapshot!(sent(&answer), @r#"{"status":204,"deliveries":[{"id":"d","external_id":"e","headers":[["x-h","v"]],"body":"aGk="}]}"#);
+    let request = WebhookRequest::new("POST", "hi").with_integration(WebhookIntegration::new("e", "E")).verified();
+    insta::assert_snapshot!(sent(&request), @r#"{"method":"POST","query":[],"headers":[],"body":"aGk=","integration":{"external_id":"e","name":"E"},"is_verified":true}"#);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Pairs, State,
+    Delivery, Pairs, State,
     http::{as_base64, from_json},
 };
 
@@ -27,6 +27,26 @@ pub struct WebhookRequest {
     /// The body, byte for byte as the service signed it. Base64 in JSON.
     #[serde(with = "as_base64", skip_serializing_if = "Vec::is_empty")]
     pub body: Vec<u8>,
+    /// The integration that the webhook belongs to. `None` during a setup, at the events URL, which
+    /// all integrations share, and from a host that does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration: Option<WebhookIntegration>,
+    /// Whether the host has verified it as your [`Inbox`](super::Inbox) says. It may have done so a
+    /// while ago: a request whose handling has failed comes again. `false` from a host that does
+    /// not know inboxes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_verified: bool,
+}
+
+/// The integration that a webhook belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct WebhookIntegration {
+    /// Its external id.
+    pub external_id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The response to a [`WebhookRequest`].
@@ -45,12 +65,33 @@ pub struct WebhookResponse {
     /// Values to bind into the state of the running setup. Ignored after the setup.
     #[serde(skip_serializing_if = "State::is_empty")]
     pub bind: State,
+    /// What the programs of the organizations get. The host delivers it only if the response has a
+    /// status of 2xx, and not during a setup.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<Delivery>,
 }
+
+/// What a handler of webhooks or events answers.
+pub type WebhookAnswer = WebhookResponse;
 
 impl WebhookRequest {
     /// A request without query and headers.
     pub fn new(method: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self { method: method.into(), body: body.into(), ..Self::default() }
+    }
+
+    /// Says that the host has verified it.
+    #[must_use]
+    pub const fn verified(mut self) -> Self {
+        self.is_verified = true;
+        self
+    }
+
+    /// Sets the integration that the webhook belongs to.
+    #[must_use]
+    pub fn with_integration(mut self, integration: WebhookIntegration) -> Self {
+        self.integration = Some(integration);
+        self
     }
 
     /// Adds a header.
@@ -109,6 +150,28 @@ impl WebhookResponse {
     pub fn bind(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.bind.insert(key.into(), value.into());
         self
+    }
+
+    /// Has the host deliver something to the programs of the organizations that have the account,
+    /// as the event `provider.event`.
+    ///
+    /// ```
+    /// use jackfield_plugin_abi::envelope::{Delivery, WebhookAnswer, WebhookRequest};
+    /// let request = WebhookRequest::new("POST", r#"{"paid": true}"#);
+    /// let answer = WebhookAnswer::new(204).deliver(Delivery::new(request.body).id("evt_7"));
+    /// assert_eq!(answer.deliveries.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn deliver(mut self, delivery: Delivery) -> Self {
+        self.deliveries.push(delivery);
+        self
+    }
+}
+
+impl WebhookIntegration {
+    /// The integration of this external id and name.
+    pub fn new(external_id: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { external_id: external_id.into(), name: name.into() }
     }
 }
 

@@ -99,7 +99,7 @@ async fn without_a_signing_secret_nobody_is_asked() -> Result<()> {
     let before = calls()?;
     for delivery in [Delivery::uninstalled("Ev1", TEAM), Delivery::challenge("c")] {
         let response = app.slack.deliver(&app.host.at("/extensions/slack/events/"), &delivery).await?;
-        assert_eq!(response.status, 404);
+        assert_eq!((response.status, &*response.text), (401, ""));
     }
     assert_eq!(calls()?, before, "no plugin code has run");
     Ok(())

@@ -10,7 +10,7 @@ pub(crate) mod gitlab;
 pub(crate) mod issuer;
 mod issuer_documents;
 mod oauth2;
-mod service_app;
+pub(crate) mod service_app;
 mod service_refreshes;
 mod slack;
 mod strange_answers;

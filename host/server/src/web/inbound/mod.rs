@@ -1,8 +1,10 @@
 //! Calls from services: to the webhook of one setup, and to the events URL of a provider.
 //!
-//! They come without a session or an origin. The provider checks where they come from.
+//! They come without a session or an origin. The inbox checks where they come from, or else the
+//! provider does.
 
 mod events;
+mod inbound_response;
 mod webhook;
 mod webhook_request;
 

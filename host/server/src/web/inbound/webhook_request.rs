@@ -13,12 +13,16 @@ use url::form_urlencoded;
 use crate::web::error::{FromService, Problem};
 use jackfield_loader::{WebhookRequest, WebhookResponse};
 
-/// Methods that a service may use. A HEAD would look like a GET to the provider, which would act
-/// on a probe.
+/// Methods that a service may use. Some services begin with a HEAD, which the inbox answers; to a
+/// provider it would look like a GET, and it would act on a probe.
 const METHODS: [Method; 3] = [Method::GET, Method::POST, Method::PUT];
 
 /// The request of a service.
-pub(in crate::web) struct InboundRequest(pub(in crate::web) WebhookRequest);
+pub(in crate::web) struct InboundRequest {
+    pub(in crate::web) call: WebhookRequest,
+    /// The path with the query, as they were called.
+    pub(in crate::web) target: String,
+}
 
 impl<S: Send + Sync> FromRequest<S> for InboundRequest {
     type Rejection = Response;
@@ -28,16 +32,17 @@ impl<S: Send + Sync> FromRequest<S> for InboundRequest {
         if is_for_a_page(&parts.headers) {
             return Err(StatusCode::NOT_FOUND.into_response());
         }
-        if !METHODS.contains(&parts.method) {
+        if !METHODS.contains(&parts.method) && parts.method != Method::HEAD {
             return Err(method_not_allowed());
         }
         let query = parts.uri.query().unwrap_or_default().as_bytes();
         let (method, query) = (parts.method.to_string(), form_urlencoded::parse(query).into_owned().collect());
         let headers = passed(&parts.headers);
+        let target = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await;
         let mut call = WebhookRequest::new(method, body.map_err(IntoResponse::into_response)?);
         (call.query, call.headers) = (query, headers);
-        Ok(Self(call))
+        Ok(Self { call, target })
     }
 }
 
@@ -56,7 +61,7 @@ fn passed(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 /// RFC 9110 section 15.5.6.
-fn method_not_allowed() -> Response {
+pub(super) fn method_not_allowed() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, METHODS.map(|method| method.to_string()).join(", "))])
         .into_response()
 }

@@ -6,20 +6,20 @@ use serde_json::Value;
 
 /// A path into an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct JsonPath(String);
+pub(crate) struct JsonPath(String);
 
 impl JsonPath {
-    pub(super) fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// As it was written.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The same as a JSON pointer.
-    pub(super) fn pointer(&self) -> String {
+    pub(crate) fn pointer(&self) -> String {
         if self.0.is_empty() || self.0.starts_with('/') {
             return self.0.clone();
         }
@@ -27,7 +27,7 @@ impl JsonPath {
     }
 
     /// The value there, if there is one.
-    pub(super) fn find<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
+    pub(crate) fn find<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
         if self.0.starts_with('/') {
             return answer.pointer(&self.0);
         }
@@ -40,7 +40,7 @@ impl JsonPath {
 
     /// The text or number there, as text: one text for each number, however it is written. An empty
     /// text is none.
-    pub(super) fn find_text(&self, answer: &Value) -> Option<String> {
+    pub(crate) fn find_text(&self, answer: &Value) -> Option<String> {
         match self.find(answer)? {
             Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
             Value::Number(number) => Some(number_text(number)),
