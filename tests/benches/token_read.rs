@@ -62,7 +62,12 @@ async fn install(host: &Host) -> Result<String> {
         let new =
             NewIntegration { provider: "example".to_owned(), external_id: "T1".to_owned(), name: "Acme".to_owned() };
         let (stored, _) = integrations::install(tx, &new)?;
-        organization_integrations::install(tx, acme.id, stored.id, None, &serde_json::Map::new())?;
+        organization_integrations::install(
+            tx,
+            acme.id,
+            stored.id,
+            organization_integrations::NewLink::of_person(None, &serde_json::Map::new()),
+        )?;
         let tokens = Tokens { access_token: format!("xoxb-{}", "a".repeat(60)), ..Tokens::default() };
         let expires_at = Some(now + time::Duration::HOUR);
         let new = NewTokens { tokens, scopes: Scopes::default(), expires_at, due_at: None, is_single_use: None };

@@ -17,6 +17,7 @@ pub mod integrations;
 pub mod keys;
 pub mod log_ins;
 pub mod open;
+pub mod organization_settings;
 pub mod principal;
 pub mod program_reads;
 mod provider_calls;

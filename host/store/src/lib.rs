@@ -68,9 +68,9 @@ pub use tables::{
         ApiTokenId, ConnectSessionId, EndpointId, EventId, GrantId, IdentityId, IdentityProviderId, IntegrationId,
         OrganizationId, RevocationId, UserId,
     },
-    integrations, known_providers, members, organization_integrations, organizations, outgoing_events, provider_owners,
-    refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups, token_grants, unknown_columns,
-    unlinked_integrations, user_identities, users, webhooks,
+    integrations, known_providers, members, organization_integrations, organization_settings, organizations,
+    outgoing_events, provider_owners, refresh_refusals, refreshes, revocations, sealed_columns, sessions, setups,
+    subject, token_grants, unknown_columns, unlinked_integrations, user_identities, users, webhooks,
 };
 pub use target::Target;
 pub use transactions::{

@@ -128,7 +128,12 @@ impl Jackfield {
                     name: format!("Analytical Engines {number}"),
                 };
                 let (stored, _) = integrations::install(tx, &new)?;
-                organization_integrations::install(tx, acme.id, stored.id, None, &serde_json::Map::new())?;
+                organization_integrations::install(
+                    tx,
+                    acme.id,
+                    stored.id,
+                    organization_integrations::NewLink::of_person(None, &serde_json::Map::new()),
+                )?;
                 let tokens = Tokens { access_token: format!("xoxb-{number}-{}", "a".repeat(60)), ..Tokens::default() };
                 let new =
                     NewTokens { tokens, scopes: Scopes::default(), expires_at, due_at: None, is_single_use: None };

@@ -13,6 +13,7 @@ mod compatibility;
 mod connect;
 mod connections;
 mod counts;
+mod embedding;
 mod faults;
 mod grants;
 mod integrations;

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use jackfield_tidy::{root, sources};
 
 /// What may stand at the top besides folders whose names begin with a dot.
-const FOLDERS: [&str; 7] = ["config", "host", "plugin-api", "plugins", "tests", "target", "data"];
+const FOLDERS: [&str; 8] = ["config", "host", "packages", "plugin-api", "plugins", "tests", "target", "data"];
 const FILES: [&str; 10] = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",

@@ -57,7 +57,7 @@ const FLOORS: [(&str, &[&[&str]]); 3] = [
         "host/services/src",
         &[
             &["configuration_log", "detached", "provider_calls", "provider_owners", "request_source"],
-            &["accounts", "audit", "database", "integrations", "keys", "open", "session"],
+            &["accounts", "audit", "database", "integrations", "keys", "open", "organization_settings", "session"],
             &["connect", "database_check", "principal"],
             &["outbox", "revocations"],
             &["grants"],

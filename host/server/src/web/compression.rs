@@ -45,6 +45,13 @@ pub(super) fn compressed(routes: MethodRouter<AppHandle>) -> MethodRouter<AppHan
     routes.layer::<_, Infallible>(middleware::from_fn(mark)).layer(layer)
 }
 
+/// A route whose answers are the same for everybody, so that they tell nothing: also for pages of
+/// other sites.
+pub(super) fn compressed_file(routes: MethodRouter<AppHandle>) -> MethodRouter<AppHandle> {
+    let is_good = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| is_text(headers);
+    routes.layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORTEST - 1).and(is_good)))
+}
+
 async fn mark(request: Request, next: Next) -> Response {
     let is_of_no_stranger =
         *request.method() == Method::GET && request.uri().query().is_none() && !is_from_elsewhere(request.headers());

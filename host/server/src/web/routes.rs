@@ -7,9 +7,12 @@ use axum::{
 
 use super::{
     api,
-    compression::compressed,
+    compression::{compressed, compressed_file},
     health, inbound, layers,
-    pages::{account, assets, audit_log, error_page, icons, integration_detail, integration_list, login, setup},
+    pages::{
+        account, assets, audit_log, connect_links, connect_script, error_page, icons, integration_detail,
+        integration_list, login, setup,
+    },
 };
 use crate::app::AppHandle;
 
@@ -41,6 +44,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/account/", get(account::page))
         .route("/account/identities/{id}/unlink/", post(account::unlink))
         .route("/organizations/{org}/audit/", get(audit_log::page))
+        .route("/organizations/{org}/connect-links/", get(connect_links::page).post(connect_links::create))
+        .route("/organizations/{org}/connect-links/{id}/end/", post(connect_links::end))
         .route("/organizations/{org}/integrations/", compressed(get(integration_list::page)))
         .route(
             "/organizations/{org}/integrations/{id}/",
@@ -70,6 +75,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/extensions/{provider}/webhook/{key}/", any(inbound::receive))
         .route("/extensions/{provider}/events/", any(inbound::handle_event))
         .route("/icons/{provider}/{version}", get(icons::serve))
-        .route("/static/{version}/{file}", compressed(get(assets::serve)));
+        .route("/static/{version}/{file}", compressed(get(assets::serve)))
+        .route("/connect/jackfield-connect.js", compressed_file(get(connect_script::script)))
+        .route("/connect/jackfield-connect.d.ts", compressed_file(get(connect_script::types)));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
 }

@@ -3,7 +3,6 @@
 use time::OffsetDateTime;
 
 use super::{
-    allowed_origins::allowed_origins,
     connect_error::{ConnectError, MOST_OPEN},
     connect_request::{CheckedRequest, ConnectSessionIn, check_origins},
     connect_session_out::ConnectSessionOut,
@@ -22,7 +21,7 @@ use jackfield_store::{
     connect_sessions::{
         self, ConnectData, ConnectFilter, ConnectMaker, ConnectSession, ConnectStatus, NewConnectSession,
     },
-    integrations, setups,
+    integrations, organization_settings, setups,
 };
 
 /// Lets people and secret scanners recognize the token of a connect session.
@@ -209,7 +208,7 @@ impl NewSession {
     fn check(&self, tx: &mut Tx<'_>) -> StoreResult<Result<(), ConnectError>> {
         let (organization, terms) = (self.access.organization.id, &self.checked.terms);
         if (terms.origin.is_some() || terms.return_url.is_some())
-            && let Err(error) = check_origins(terms, &allowed_origins(tx, organization)?)
+            && let Err(error) = check_origins(terms, &organization_settings::allowed_origins(tx, organization)?)
         {
             return Ok(Err(error));
         }

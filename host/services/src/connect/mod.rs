@@ -6,7 +6,6 @@
 //! - A session connects what its program did not ask for, or outlives the right of who has made it.
 //! - The token of a session, or the cookie of its browser, stands in the database.
 
-mod allowed_origins;
 mod connect_error;
 mod connect_request;
 mod connect_service;

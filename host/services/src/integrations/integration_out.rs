@@ -6,7 +6,10 @@ use time::OffsetDateTime;
 
 use jackfield_config::clock::rfc3339;
 use jackfield_loader::{Field, FieldType};
-use jackfield_store::integrations::{self, Installed};
+use jackfield_store::{
+    integrations::{self, Installed},
+    subject::{Subject, Tags},
+};
 
 /// An integration as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +30,12 @@ pub struct IntegrationOut {
     pub date_added: String,
     /// Whether it can be used.
     pub status: Status,
+    /// The customer whom a program has connected it for; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// What a program has put on it, by key; absent if that is nothing.
+    #[serde(skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
     /// Since when the refresh of one of its tokens fails, RFC 3339 in UTC; absent if none does, and
     /// in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +77,8 @@ impl IntegrationOut {
             config: without_secrets(&link.config, fields),
             date_added: rfc3339(link.date_added).unwrap_or_default(),
             status: link.status.into(),
+            subject: link.subject,
+            tags: link.tags,
             refresh_failing_since: None,
         }
     }

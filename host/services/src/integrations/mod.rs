@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 
 pub use jackfield_store::{
     IntegrationId,
-    integrations::{Installed, Position},
+    integrations::{Installed, Position, Search},
     removal::Unlinked,
+    subject::{Subject, Tags},
 };
 use jackfield_store::{
     OrganizationId, Store, StoreError, StoreResult, Tx, UserId,
@@ -83,8 +84,8 @@ impl Integrations {
         self.store.read(move |tx| listing(tx, organization, open.as_deref(), after.as_ref(), limit)).await
     }
 
-    /// The same with those only whose name begins with a text, or whose account has it as its id,
-    /// and with names of people. An empty text finds all, without.
+    /// The same with those only that a search finds, and with names of people. An empty search
+    /// finds all, without.
     ///
     /// # Errors
     /// When the database fails.
@@ -92,17 +93,18 @@ impl Integrations {
         &self,
         organization: OrganizationId,
         open: Option<&[IntegrationId]>,
-        text: &str,
+        search: &Search,
         after: Option<Position>,
         limit: usize,
     ) -> Result<Listing, StoreError> {
-        let (open, text) = (open.map(<[IntegrationId]>::to_vec), searched(text));
-        if text.is_empty() {
+        let open = open.map(<[IntegrationId]>::to_vec);
+        let search = Search { text: searched(&search.text), ..search.clone() };
+        if search.is_empty() {
             return self.list_open(organization, open.as_deref(), after, limit).await;
         }
         let find = move |tx: &mut Tx<'_>| {
             let (open, after, wanted) = (open.as_deref(), after.as_ref(), one_more(limit));
-            let rows = integrations::search_of_organization(tx, organization, open, &text, after, wanted)?;
+            let rows = integrations::search_of_organization(tx, organization, open, &search, after, wanted)?;
             let people = people(tx, &rows)?;
             Ok(Listing { people, ..page_of(rows, limit) })
         };

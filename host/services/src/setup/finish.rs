@@ -25,7 +25,7 @@ use crate::{
 use jackfield_config::clock::Clock;
 use jackfield_loader::{Integration, Provider};
 use jackfield_oauth2::{CallbackError, OAuth2Error};
-use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations};
+use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations, subject::Tags};
 
 /// What the log calls the plugin's last step.
 const BUILD: &str = "build integration";
@@ -109,6 +109,8 @@ impl Finisher {
             digest: provider.plugin().digest.clone(),
             permission: self.permission.clone(),
             may_have_webhook: may_have_webhook(provider),
+            subject: None,
+            tags: Tags::default(),
         };
         self.store.write_at_last(move |tx| installation.store(tx)).await
     }

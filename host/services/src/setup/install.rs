@@ -19,10 +19,11 @@ use jackfield_store::{
     identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
     installing::{self, EndedSetup},
     integrations::{Installed, Integration as StoredIntegration, NewIntegration},
-    organization_integrations,
+    organization_integrations::{self, LinkInstalled, NewLink},
     outgoing_events::{self, EventKind, NewEvent},
     revocations, revoking,
     setups::ClaimId,
+    subject::{Subject, Tags},
     user_identities, webhooks,
 };
 
@@ -79,6 +80,10 @@ pub(super) struct Installation {
     pub(super) may_share_identity: bool,
     /// Whether there can be a webhook.
     pub(super) may_have_webhook: bool,
+    /// The customer whom a program has it connected for.
+    pub(super) subject: Option<Subject>,
+    /// What that program puts on it.
+    pub(super) tags: Tags,
 }
 
 /// Whose setup it is, with names for the audit log, which reads none of them then.
@@ -189,7 +194,7 @@ impl Installation {
         owner: &Owner,
         Account { integration, is_new, proved }: Account,
     ) -> StoreResult<Stored> {
-        let Self { key, setup, integration: built, grants, digest, may_have_webhook, .. } = self;
+        let Self { key, setup, integration: built, grants, digest, may_have_webhook, subject, tags, .. } = self;
         let Integration { metadata, identity, .. } = built;
         if let Some(proved) = proved {
             user_identities::link(tx, setup.user, proved)?;
@@ -201,18 +206,26 @@ impl Installation {
         if may_have_webhook || !is_new {
             webhooks::hand_over(tx, key.session.as_bytes(), &setup.provider, integration.id, organization)?;
         }
-        let (link, is_linked) = if is_new {
+        let new = NewLink { added_by: user, metadata: &metadata, subject, tags };
+        let linked = if is_new {
             let account = (integration.id, integration.sort_name.as_str());
-            let link = organization_integrations::install_first(tx, organization, account, user, &metadata)?;
-            (link, true)
+            organization_integrations::install_first(tx, organization, account, new)?
         } else {
-            organization_integrations::install(tx, organization, integration.id, user, &metadata)?
+            organization_integrations::install(tx, organization, integration.id, new)?
         };
+        let LinkInstalled { link, is_new: is_linked, former_subject } = linked;
         let kind = if is_linked { EventKind::Connected } else { EventKind::Reconnected };
-        let event = NewEvent::new(organization, kind).of(integration.id, setup.provider.as_str());
-        outgoing_events::record(tx, &event.with("externalId", integration.external_id.as_str()))?;
+        let mut event = NewEvent::new(organization, kind)
+            .of(integration.id, setup.provider.as_str())
+            .with("status", link.status.as_str())
+            .with("externalId", integration.external_id.as_str());
+        if let Some(former) = &former_subject {
+            event = event.with("formerSubject", former.id());
+        }
+        outgoing_events::record(tx, &event)?;
         let installed = Installed { integration, link };
         let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
+        let entry = setup_entries::connected_for(entry, &installed.link, former_subject.as_ref());
         owner.audit(tx, &digest, &installed, entry)?;
         if let Some((proved, identity)) = proved.zip(identity) {
             let entry = setup_entries::identity_linked(owner.actor(&setup), proved, identity.external_id);

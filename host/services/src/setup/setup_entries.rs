@@ -1,8 +1,10 @@
 //! The audit log's entries about the end of a setup.
 
+use serde_json::json;
+
 use super::active::Setup;
 use crate::audit::{Action, Actor, Entry};
-use jackfield_store::IdentityId;
+use jackfield_store::{IdentityId, organization_integrations::OrganizationIntegration, subject::Subject};
 
 /// An integration was stored: created, linked to one more organization, or installed anew.
 pub(super) fn installed(by: Actor, is_new: bool, is_linked: bool) -> Entry {
@@ -12,6 +14,21 @@ pub(super) fn installed(by: Actor, is_new: bool, is_linked: bool) -> Entry {
         (false, false) => Action::Reinstall,
     };
     Entry::new(action, by)
+}
+
+/// Whom it was connected for, with the tags, and whom until now if that was somebody else.
+pub(super) fn connected_for(entry: Entry, link: &OrganizationIntegration, former: Option<&Subject>) -> Entry {
+    let mut entry = entry;
+    if let Some(subject) = &link.subject {
+        entry = entry.detail("subject", subject.id());
+    }
+    if let Some(former) = former {
+        entry = entry.detail("subject-before", former.id());
+    }
+    if !link.tags.is_empty() {
+        entry = entry.detail("tags", json!(link.tags));
+    }
+    entry
 }
 
 /// The person has proved that an account at the service is theirs.

@@ -71,6 +71,33 @@ diesel::table! {
         date_added -> BigInt,
         installed_at -> BigInt,
         sort_name -> Text,
+        subject_id -> Nullable<Text>,
+        subject_name -> Nullable<Text>,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    integration_tags (organization_id, integration_id, key) {
+        organization_id -> BigInt,
+        integration_id -> BigInt,
+        key -> Text,
+        value -> Text,
+        sort_name -> Text,
+    }
+}
+
+diesel::table! {
+    organization_settings (organization_id) {
+        organization_id -> BigInt,
+        display_name -> Nullable<Text>,
+        accent_color -> Nullable<Text>,
+        allowed_origins -> Text,
+        same_account -> Text,
+        logo -> Nullable<Binary>,
+        logo_type -> Nullable<Text>,
+        logo_version -> Nullable<Text>,
+        date_changed -> BigInt,
     }
 }
 
@@ -421,6 +448,7 @@ diesel::joinable!(grants -> integrations (integration_id));
 diesel::joinable!(grant_shares -> grants (grant_id));
 diesel::joinable!(refreshes -> grants (grant_id));
 diesel::joinable!(organization_integrations -> integrations (integration_id));
+diesel::joinable!(organization_settings -> organizations (organization_id));
 diesel::joinable!(identities -> identity_providers (identity_provider_id));
 diesel::joinable!(user_identities -> identities (identity_id));
 diesel::allow_tables_to_appear_in_same_query!(audit_head, audit_keys);
@@ -435,6 +463,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     api_tokens,
     integrations,
     organization_integrations,
+    integration_tags,
+    organization_settings,
     identity_providers,
     identities,
     user_identities,

@@ -12,7 +12,7 @@ use super::{
     organization_integrations::{LinkRow, OrganizationIntegration},
 };
 pub use super::{
-    integration_lists::{of_organization, of_provider, search_of_organization, some_of_organization},
+    integration_lists::{Search, of_organization, of_provider, search_of_organization, some_of_organization},
     status::Status,
 };
 use crate::{

@@ -11,7 +11,10 @@ use diesel::{
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
 
-use super::ids::{EventId, IntegrationId, OrganizationId};
+use super::{
+    ids::{EventId, IntegrationId, OrganizationId},
+    subject::{Subject, Tags},
+};
 use crate::{
     database::{
         column_types::{Json, Timestamp, milliseconds, text_enum},
@@ -109,8 +112,10 @@ pub struct NewEvent {
     pub integration: Option<IntegrationId>,
     /// Id of the provider.
     pub provider: Option<String>,
-    /// The program's customer, where no integration says who that is: id and name.
-    pub subject: Option<(String, Option<String>)>,
+    /// The program's customer, where no integration says who that is.
+    pub subject: Option<Subject>,
+    /// The program's tags, where no integration has them.
+    pub tags: Option<Tags>,
     /// What else is to be said. No secret, and no name of one.
     pub data: Map<String, Value>,
     /// Id of the row of `received_events` that holds the body.
@@ -121,7 +126,16 @@ impl NewEvent {
     /// An event of an organization.
     #[must_use]
     pub fn new(organization: OrganizationId, kind: EventKind) -> Self {
-        Self { organization, kind, integration: None, provider: None, subject: None, data: Map::new(), received: None }
+        Self {
+            organization,
+            kind,
+            integration: None,
+            provider: None,
+            subject: None,
+            tags: None,
+            data: Map::new(),
+            received: None,
+        }
     }
 
     /// Of an integration of a provider.
@@ -190,10 +204,13 @@ const NUMBER: &str = "\
     INSERT INTO event_sequences (organization_id, integration_id, last) VALUES (?, ?, 1) \
     ON CONFLICT (organization_id, integration_id) DO UPDATE SET last = event_sequences.last + 1";
 
+/// Subject and tags are those of the link, while there is one.
 const INSERT: &str = "\
     INSERT INTO outgoing_events (organization_id, kind, integration_id, sequence, provider, subject_id, subject_name, \
-    data, received_id, date_added) VALUES (?, ?, ?, \
-    (SELECT last FROM event_sequences WHERE organization_id = ? AND integration_id = ?), ?, ?, ?, ?, ?, ?)";
+    tags, data, received_id, date_added) SELECT ?, ?, ?, s.last, ?, COALESCE(?, l.subject_id), \
+    COALESCE(?, l.subject_name), COALESCE(?, l.tags), ?, ?, ? FROM (SELECT 1) AS x \
+    LEFT JOIN event_sequences AS s ON s.organization_id = ? AND s.integration_id = ? \
+    LEFT JOIN organization_integrations AS l ON l.organization_id = ? AND l.integration_id = ?";
 
 const DELIVER: &str = concat!(
     "INSERT INTO deliveries (endpoint_id, event_id, status, attempts, retry_at) \
@@ -207,8 +224,10 @@ const RECORD: &str = concat!(
      SELECT ?, ?, 1 WHERE ? IS NOT NULL \
      ON CONFLICT (organization_id, integration_id) DO UPDATE SET last = event_sequences.last + 1 RETURNING last), \
      event AS (INSERT INTO outgoing_events (organization_id, kind, integration_id, sequence, provider, subject_id, \
-     subject_name, data, received_id, date_added) \
-     VALUES (?, ?, ?, (SELECT last FROM numbered), ?, ?, ?, ?, ?, ?) RETURNING id) \
+     subject_name, tags, data, received_id, date_added) \
+     SELECT ?, ?, ?, s.last, ?, COALESCE(?, l.subject_id), COALESCE(?, l.subject_name), COALESCE(?, l.tags), ?, ?, ? \
+     FROM (SELECT 1) AS x LEFT JOIN numbered AS s ON TRUE \
+     LEFT JOIN organization_integrations AS l ON l.organization_id = ? AND l.integration_id = ? RETURNING id) \
      INSERT INTO deliveries (endpoint_id, event_id, status, attempts, retry_at) \
      SELECT e.id, event.id, 'pending', 0, ? FROM event, endpoints AS e WHERE ",
     wanted!("STRPOS")
@@ -221,11 +240,12 @@ const RECORD: &str = concat!(
 /// When the database fails.
 pub fn record(tx: &mut Tx<'_>, event: &NewEvent) -> StoreResult<()> {
     tx.recorded.set();
-    let NewEvent { organization, kind, integration, provider, subject, data, received } = event;
+    let NewEvent { organization, kind, integration, provider, subject, tags, data, received } = event;
     let (organization, integration, now) = (organization.0, integration.map(|id| id.0), milliseconds(tx.now));
     let (provider, received) = (provider.as_deref(), received.as_deref());
-    let subject_id = subject.as_ref().map(|(id, _)| id.as_str());
-    let subject_name = subject.as_ref().and_then(|(_, name)| name.as_deref());
+    let (subject_id, subject_name) = (subject.as_ref().map(Subject::id), subject.as_ref().and_then(Subject::name));
+    let tags = tags.as_ref().map(Tags::json);
+    let tags = tags.as_deref();
     let data = Value::Object(data.clone()).to_string();
     let (kind, data) = (kind.as_str(), data.as_str());
     let (kind_in_list, provider_in_list) = (in_list(kind), in_list(provider.unwrap_or_default()));
@@ -242,9 +262,12 @@ pub fn record(tx: &mut Tx<'_>, event: &NewEvent) -> StoreResult<()> {
             provider,
             subject_id,
             subject_name,
+            tags,
             data,
             received,
             now,
+            organization,
+            integration,
             now,
             organization,
             kind_in_list,
@@ -260,14 +283,17 @@ pub fn record(tx: &mut Tx<'_>, event: &NewEvent) -> StoreResult<()> {
         organization,
         kind,
         integration,
-        organization,
-        integration,
         provider,
         subject_id,
         subject_name,
+        tags,
         data,
         received,
         now,
+        organization,
+        integration,
+        organization,
+        integration,
     );
     tx.execute_later(insert)?;
     let deliver: Statement<'_> = statement!(DELIVER, now, organization, kind_in_list, provider_in_list);

@@ -190,7 +190,12 @@ impl AppDatabase {
                         name: format!("Filled {n:04}"),
                     };
                     let (stored, _) = integrations::install(tx, &new)?;
-                    organization_integrations::install(tx, acme.id, stored.id, None, &Map::new())?;
+                    organization_integrations::install(
+                        tx,
+                        acme.id,
+                        stored.id,
+                        organization_integrations::NewLink::of_person(None, &Map::new()),
+                    )?;
                 }
                 Ok(())
             })

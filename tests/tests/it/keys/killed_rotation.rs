@@ -55,7 +55,12 @@ async fn fill(store: &Store) -> StoreResult<()> {
             let (external_id, name) = (format!("row-{n:04}"), format!("Row {n:04}"));
             let new = integrations::NewIntegration { provider: "p".to_owned(), external_id, name };
             let (stored, _) = integrations::install(tx, &new)?;
-            organization_integrations::install(tx, filled, stored.id, None, &metadata(n))?;
+            organization_integrations::install(
+                tx,
+                filled,
+                stored.id,
+                organization_integrations::NewLink::of_person(None, &metadata(n)),
+            )?;
         }
         Ok(())
     };

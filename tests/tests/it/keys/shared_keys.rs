@@ -53,7 +53,12 @@ async fn install(store: &Store) -> StoreResult<IntegrationId> {
             None => organizations::insert(tx, "acme", "Acme")?,
         };
         let id = integrations::install(tx, &new)?.0.id;
-        organization_integrations::install(tx, organization, id, None, &metadata())?;
+        organization_integrations::install(
+            tx,
+            organization,
+            id,
+            organization_integrations::NewLink::of_person(None, &metadata()),
+        )?;
         Ok(id)
     };
     store.write(install).await

@@ -323,6 +323,6 @@ fn share(tx: &mut Tx<'_>, id: IntegrationId) -> StoreResult<()> {
     let theirs = integrations::of_organization(tx, other, None, 1)?.remove(0).integration.id;
     let metadata = organization_integrations::metadata(tx, other, theirs)?.unwrap_or_default();
     tx.tamper(&format!("UPDATE organization_integrations SET integration_id = {id}"))?;
-    organization_integrations::install(tx, other, id, None, &metadata)?;
+    organization_integrations::install(tx, other, id, organization_integrations::NewLink::of_person(None, &metadata))?;
     tx.tamper(&format!("UPDATE webhooks SET integration_id = {id}"))
 }

@@ -11,6 +11,7 @@ mod round_trips;
 mod secret_search;
 mod secrets;
 mod sqlite_file;
+mod subjects;
 pub(crate) mod tables;
 mod token_tables;
 mod unfit_databases;

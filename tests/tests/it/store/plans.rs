@@ -15,7 +15,7 @@ use time::Duration;
 use crate::app::{TestApp, add_example, log_in, program, slack_options};
 
 /// Tables that grow with what people do, for as long as the host lives.
-const GROWING: [&str; 19] = [
+const GROWING: [&str; 21] = [
     "api_tokens",
     "audit_log",
     "events",
@@ -23,9 +23,11 @@ const GROWING: [&str; 19] = [
     "grants",
     "identities",
     "identity_providers",
+    "integration_tags",
     "integrations",
     "members",
     "organization_integrations",
+    "organization_settings",
     "organizations",
     "refreshes",
     "revocations",
@@ -144,6 +146,9 @@ async fn serve(app: &TestApp) -> Result<()> {
         "/organizations/acme/integrations/",
         "/organizations/acme/integrations/?search=exa",
         "/api/0/organizations/acme/integrations/?search=exa&per_page=1",
+        "/api/0/organizations/acme/integrations/?subject=c1",
+        "/api/0/organizations/acme/integrations/?search=exa&tag[plan]=pro&tag[region]=eu",
+        "/api/0/organizations/acme/integrations/?subject=c1&tag[plan]=pro",
         &format!("/organizations/acme/integrations/{id}/"),
         &format!("/api/0/organizations/acme/integrations/{id}/"),
         "/organizations/acme/audit/",

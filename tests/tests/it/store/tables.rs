@@ -108,8 +108,9 @@ async fn install_telling(
     store
         .write(move |tx| {
             let (stored, is_new) = integrations::install(tx, &new)?;
-            let (_, is_linked) = organization_integrations::install(tx, organization, stored.id, None, &metadata)?;
-            Ok((stored.id, is_new, is_linked))
+            let new = organization_integrations::NewLink::of_person(None, &metadata);
+            let linked = organization_integrations::install(tx, organization, stored.id, new)?;
+            Ok((stored.id, is_new, linked.is_new))
         })
         .await
 }

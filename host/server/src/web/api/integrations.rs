@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::{
     cursor::{Cursor, per_page},
+    integration_search::{search_in, search_parameters},
     query::ApiQuery,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
 };
 use jackfield_services::{
     accounts::{Access, Scope},
-    integrations::{IntegrationId, IntegrationOut, Listing, Position},
+    integrations::{IntegrationId, IntegrationOut, Listing, Position, Search},
     removals::Removed,
 };
 
@@ -29,8 +30,6 @@ use jackfield_services::{
 pub(in crate::web) struct ListQuery {
     cursor: Option<String>,
     per_page: Option<String>,
-    #[serde(default)]
-    search: String,
 }
 
 /// `GET /api/0/organizations/{org}/integrations/`: by name, in pages with a `Link` header (RFC
@@ -43,7 +42,7 @@ pub(in crate::web) async fn list(
     let wanted = wanted(&mut parts, &app).await;
     let (per_page, search) = wanted
         .as_ref()
-        .map_or_else(|_| (0, String::new()), |wanted| (wanted.per_page, search_parameter(&wanted.search)));
+        .map_or_else(|_| (0, String::new()), |wanted| (wanted.per_page, search_parameters(&wanted.search)));
     let (access, listing) = read(&mut parts, &app, wanted).await?;
     let mut headers = HeaderMap::new();
     if let Some(next) = &listing.next {
@@ -60,14 +59,14 @@ struct Wanted {
     after: Option<Position>,
     /// How many rows it has.
     per_page: usize,
-    /// What is searched for; empty: nothing.
-    search: String,
+    /// What is searched for.
+    search: Search,
 }
 
 async fn wanted(parts: &mut Parts, app: &AppHandle) -> Result<Wanted, WebError> {
     let ApiQuery(query) = ApiQuery::<ListQuery>::from_request_parts(parts, app).await?;
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    Ok(Wanted { after, per_page: per_page(query.per_page.as_deref())?, search: query.search.trim().to_owned() })
+    Ok(Wanted { after, per_page: per_page(query.per_page.as_deref())?, search: search_in(parts.uri.query())? })
 }
 
 /// The page, for those who may read it: for a program in the read of its token, unless it searches.
@@ -89,15 +88,6 @@ async fn read(
     let Wanted { after, per_page, search } = wanted?;
     let listing = app.integrations.search(access.organization.id, access.limit(), &search, after, per_page).await?;
     Ok((access, listing))
-}
-
-/// A search as a parameter that another can follow; nothing without one.
-pub(in crate::web) fn search_parameter(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-    format!("{}&", pairs.append_pair("search", text).finish())
 }
 
 /// `url` ends where another parameter can follow.

@@ -5,6 +5,7 @@ mod audit;
 mod connect_sessions;
 mod cursor;
 mod grants;
+mod integration_search;
 mod integrations;
 mod providers;
 mod proxy;
@@ -20,7 +21,8 @@ pub(in crate::web) use connect_sessions::{
 };
 pub(in crate::web) use cursor::{Cursor, PER_PAGE};
 pub(in crate::web) use grants::grants;
-pub(in crate::web) use integrations::{get, list, remove, search_parameter};
+pub(in crate::web) use integration_search::{search_in, search_parameters};
+pub(in crate::web) use integrations::{get, list, remove};
 pub(in crate::web) use providers::providers;
 pub(in crate::web) use proxy::proxy;
 pub(in crate::web) use revocations::{RevocationOut, revocations};

@@ -10,9 +10,10 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 4] = [
     ("jackfield.css", "text/css; charset=utf-8", include_str!("../../../assets/jackfield.css")),
     ("jackfield.svg", "image/svg+xml", include_str!("../../../assets/jackfield.svg")),
+    ("copy.js", "text/javascript; charset=utf-8", include_str!("../../../assets/copy.js")),
     ("integrations.js", "text/javascript; charset=utf-8", include_str!("../../../assets/integrations.js")),
 ];
 

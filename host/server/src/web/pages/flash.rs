@@ -42,9 +42,10 @@ const NOT_REVOCABLE: Kind = Kind::Done(
 );
 const SAVED: Kind = Kind::Done("saved", "Saved.");
 const UNLINKED: Kind = Kind::Done("unlinked", "The account was unlinked.");
+const LINK_ENDED: Kind = Kind::Done("link-ended", "The link was ended.");
 
 /// All of them.
-const DONE: [Kind; 6] = [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED];
+const DONE: [Kind; 7] = [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED, LINK_ENDED];
 
 impl Kind {
     const fn name(self) -> &'static str {
@@ -96,6 +97,11 @@ impl Flash {
 
     pub(in crate::web) const fn unlinked() -> Self {
         Self { kind: UNLINKED, reference: None }
+    }
+
+    /// After the end of a connect link.
+    pub(in crate::web) const fn link_ended() -> Self {
+        Self { kind: LINK_ENDED, reference: None }
     }
 
     /// What the last answer left for this page.

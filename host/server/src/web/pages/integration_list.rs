@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::{Query, RawQuery, State},
     response::Response,
 };
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::AppHandle,
     web::{
-        api::{Cursor, PER_PAGE, RevocationOut, search_parameter},
+        api::{Cursor, PER_PAGE, RevocationOut, search_in, search_parameters},
         auth::{LoggedIn, PageAccess},
         error::WebError,
         health::file_names,
@@ -30,7 +30,7 @@ use crate::{
 use jackfield_loader::Provider;
 use jackfield_services::{
     accounts::{Access, Scope},
-    integrations::{Installed, IntegrationOut, Listing, Status},
+    integrations::{Installed, IntegrationOut, Listing, Search, Status},
     setup::Refusal,
 };
 
@@ -38,6 +38,13 @@ use jackfield_services::{
 const SEARCHED_FROM: usize = 8;
 
 impl IntegrationListPage {
+    /// The subject and the tags that the list is narrowed down to.
+    fn narrowed_to(&self) -> Vec<(&str, &str)> {
+        let subject = self.search.subject.as_deref().map(|subject| ("Subject", subject));
+        let tags = self.search.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        subject.into_iter().chain(tags).collect()
+    }
+
     /// Whether people can search: not where all is seen at a glance.
     fn has_search(&self) -> bool {
         self.rows.len() >= SEARCHED_FROM || self.next.is_some() || !self.is_first || !self.search.is_empty()
@@ -57,8 +64,8 @@ struct IntegrationListPage {
     providers: Vec<AddProvider>,
     rows: Vec<IntegrationRow>,
     revocations: Vec<RevocationList>,
-    /// What the list is searched for; empty: nothing.
-    search: String,
+    /// What the list is searched for.
+    search: Search,
     /// The query of the next page.
     next: Option<String>,
     is_first: bool,
@@ -83,6 +90,14 @@ struct IntegrationRow {
 }
 
 impl IntegrationRow {
+    /// Where the list has only what was connected for the same subject; nothing without one.
+    fn subject_query(&self) -> Option<(String, &str)> {
+        let subject = self.shown.subject.as_ref()?;
+        let search = Search { subject: Some(subject.id().to_owned()), ..Search::default() };
+        let query = search_parameters(&search).trim_end_matches('&').to_owned();
+        Some((query, subject.name().unwrap_or(subject.id())))
+    }
+
     fn is_active(&self) -> bool {
         self.shown.status == Status::Active
     }
@@ -110,8 +125,6 @@ struct NoOrganizationPage {
 #[derive(Deserialize)]
 pub(in crate::web) struct PageQuery {
     cursor: Option<String>,
-    #[serde(default)]
-    search: String,
 }
 
 /// `GET /`: to the first organization's page. A flash message stays for that page.
@@ -129,13 +142,14 @@ pub(in crate::web) async fn page(
     PageAccess { access, .. }: PageAccess,
     FlashCookie(flash): FlashCookie,
     Query(query): Query<PageQuery>,
+    RawQuery(raw): RawQuery,
 ) -> Result<Response, WebError> {
     let after = query.cursor.as_deref().map(Cursor::parse).transpose()?;
-    let (organization, search) = (access.organization.id, query.search.trim());
+    let (organization, search) = (access.organization.id, search_in(raw.as_deref())?);
     let listing = if search.is_empty() {
         app.integrations.list(organization, after, PER_PAGE).await?
     } else {
-        app.integrations.search(organization, None, search, after, PER_PAGE).await?
+        app.integrations.search(organization, None, &search, after, PER_PAGE).await?
     };
     let revocations = app.revocations.unrevoked_of(access.organization.id).await?;
     let may_set_up = app.setups.may_set_up(&access);
@@ -149,8 +163,8 @@ pub(in crate::web) async fn page(
         is_turned_off: may_set_up == Err(Refusal::FeatureOff),
         may_read_log: access.has(Scope::OrgWrite),
         providers: if may_install { addable(&app) } else { Vec::new() },
-        next: listing.next.as_ref().map(|next| format!("{}cursor={}", search_parameter(search), Cursor::text(next))),
-        search: search.to_owned(),
+        next: listing.next.as_ref().map(|next| format!("{}cursor={}", search_parameters(&search), Cursor::text(next))),
+        search,
         rows: rows(&app, listing),
         is_first: query.cursor.is_none(),
         not_ready: file_names(&app.plugins.not_ready()),

@@ -4,6 +4,8 @@ pub(super) mod account;
 pub(super) mod assets;
 pub(super) mod audit_log;
 mod audit_row;
+pub(super) mod connect_links;
+pub(super) mod connect_script;
 pub(super) mod error_page;
 mod flash;
 mod form_fields;
