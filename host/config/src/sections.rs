@@ -4,7 +4,7 @@
 pub(super) const PROVIDERS: &str = "providers";
 
 /// The top-level names that are the host's own.
-pub(super) const SECTIONS: [&str; 10] = [
+pub(super) const SECTIONS: [&str; 11] = [
     "default-integrations",
     "system",
     "database",
@@ -14,6 +14,7 @@ pub(super) const SECTIONS: [&str; 10] = [
     "tokens",
     "proxy",
     "audit",
+    "endpoints",
     PROVIDERS,
 ];
 

@@ -11,6 +11,7 @@ use super::{
     database::Database,
     diagnostic::{Diagnostic, nearest},
     diagnostic_collector::DiagnosticCollector,
+    endpoints::{self, ConfiguredEndpoint},
     features::Features,
     fingerprint::Fingerprint,
     literal_secrets,
@@ -52,6 +53,8 @@ pub struct Settings {
     pub proxy: Proxy,
     /// `[audit]`.
     pub audit: Audit,
+    /// `[[endpoints]]`: where programs are told of events.
+    pub endpoints: Vec<ConfiguredEndpoint>,
     /// `[providers.NAME]`: the declared providers, by id.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The options of each plugin's provider, by id.
@@ -128,6 +131,7 @@ pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable
         tokens: Tokens::read(collector, root),
         proxy: Proxy::read(collector, root),
         audit: Audit::read(collector, root),
+        endpoints: endpoints::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         lines: lines(collector, root),

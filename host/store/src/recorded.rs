@@ -6,12 +6,26 @@ use tokio::sync::Notify;
 
 /// Whether this process has recorded events that it has not published yet. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct NewEvents(Arc<Notify>);
+pub struct NewEvents(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// For the one task that delivers them.
+    to_deliver: Notify,
+    /// For everybody who waits for the next.
+    next: Notify,
+}
 
 impl NewEvents {
-    /// Waits until this process has recorded some.
+    /// Waits until this process has recorded some, for the one task that delivers them: what was
+    /// recorded while it did not wait counts.
     pub async fn recorded(&self) {
-        self.0.notified().await;
+        self.0.to_deliver.notified().await;
+    }
+
+    /// Waits until this process records the next ones, from the call on.
+    pub fn next(&self) -> impl Future<Output = ()> + '_ {
+        self.0.next.notified()
     }
 }
 
@@ -35,7 +49,8 @@ impl Recorded {
     /// The transaction is committed, or, on SQLite, about to be.
     pub(crate) fn announce(&self) {
         if self.is_set.get() {
-            self.events.0.notify_one();
+            self.events.0.to_deliver.notify_one();
+            self.events.0.next.notify_waiters();
         }
     }
 }

@@ -67,7 +67,15 @@ impl Store {
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
-            Ok(Self { pool, writer, connector, sealer, clock: Clock::system(), chain: ChainMemory::default(), new_events: NewEvents::default() })
+            Ok(Self {
+                pool,
+                writer,
+                connector,
+                sealer,
+                clock: Clock::system(),
+                chain: ChainMemory::default(),
+                new_events: NewEvents::default(),
+            })
         })
         .await
     }

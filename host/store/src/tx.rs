@@ -74,7 +74,9 @@ impl<'a> Tx<'a> {
             return self.end_part(result);
         }
         let Self { connection, sealer, now, log, recorded, progress } = self;
-        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log, recorded, progress: *progress }))
+        connection.transaction(|connection| {
+            run(&mut Tx { connection, sealer, now: *now, log, recorded, progress: *progress })
+        })
     }
 
     fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {

@@ -14,6 +14,7 @@ use jackfield_services::{
     keys::Keys,
     log_ins::LogInAudit,
     open::LoadedPlugins,
+    outbox::{Deliveries, Endpoints, EventReader},
     program_reads::ProgramReads,
     proxy::Proxy,
     reload::Reloader,
@@ -61,9 +62,13 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
     };
     let connect =
         ConnectDependencies { store: store.clone(), plugins: plugins.clone(), url_prefix: url_prefix.clone() };
+    let to_programs = outbound.without_stand_in();
     AppHandle::new(App {
         connect_sessions: ConnectSessions::new(connect),
         database: Database::new(store.clone()),
+        deliveries: Deliveries::new(store.clone(), to_programs.clone()),
+        endpoints: Endpoints::new(store.clone(), to_programs),
+        events: EventReader::new(store.clone()),
         keys: Keys::new(store.clone()),
         log_in_audit: LogInAudit::new(store.clone(), audit.clone()),
         setups: SetupService::new(dependencies, secret_keys),

@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::event_out::id_text;
 use jackfield_config::clock::rfc3339;
 use jackfield_store::{
+    EventId,
     deliveries::{Attempt, Delivery, DeliveryStatus},
     outgoing_events::EventKind,
 };
@@ -27,6 +28,15 @@ pub struct DeliveryOut {
     pub next_attempt: Option<String>,
     /// Each attempt, the first one first.
     pub attempts: Vec<AttemptOut>,
+}
+
+/// One page of the deliveries of an endpoint, newest first.
+#[derive(Debug)]
+pub struct DeliveryListing {
+    /// The rows of this page.
+    pub rows: Vec<DeliveryOut>,
+    /// The next page begins before this event; `None` on the last page.
+    pub next: Option<EventId>,
 }
 
 /// One attempt.

@@ -19,6 +19,9 @@ pub enum EndpointError {
     /// The endpoint stands in the configuration of the host.
     #[error("this endpoint stands in the configuration of the host, and is changed there")]
     Configured,
+    /// The endpoint is disabled, so that nothing is delivered to it.
+    #[error("this endpoint is disabled; enable it first")]
+    Disabled,
     /// There are enough.
     #[error("the organization has {MOST_ENDPOINTS} endpoints; remove one first")]
     TooMany,

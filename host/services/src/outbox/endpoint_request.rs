@@ -83,9 +83,12 @@ impl EndpointIn {
             let words = format!("There is no type of events `{unknown}`; types are {}.", all.join(", "));
             return Err(EndpointError::invalid(words));
         }
-        let is_id = |id: &String| !id.is_empty() && id.len() <= 64 && !id.contains(',') && !id.chars().any(char::is_control);
+        let is_id =
+            |id: &String| !id.is_empty() && id.len() <= 64 && !id.contains(',') && !id.chars().any(char::is_control);
         if providers.len() > MOST_PROVIDERS || !providers.iter().all(is_id) {
-            return Err(EndpointError::invalid(format!("providers has the ids of at most {MOST_PROVIDERS} providers.")));
+            return Err(EndpointError::invalid(format!(
+                "providers has the ids of at most {MOST_PROVIDERS} providers."
+            )));
         }
         Ok(EndpointTerms { url, description, kinds: types, providers })
     }
@@ -111,6 +114,11 @@ fn check_url(text: &str, outbound: &Outbound) -> Result<(), EndpointError> {
 }
 
 impl EndpointChangeIn {
+    /// Whether nothing but the status is to change.
+    pub(super) const fn is_of_status(&self) -> bool {
+        self.url.is_none() && self.description.is_none() && self.types.is_none() && self.providers.is_none()
+    }
+
     /// What the endpoint is to be then, and whether it gets deliveries.
     pub(super) fn applied(
         self,
@@ -136,9 +144,13 @@ impl EndpointChangeIn {
 impl RotateIn {
     pub(super) fn overlap(self) -> Result<Duration, EndpointError> {
         let Some(seconds) = self.overlap else { return Ok(OVERLAP) };
-        let overlap = Some(Duration::seconds(seconds)).filter(|overlap| (Duration::ZERO..=LONGEST_OVERLAP).contains(overlap));
+        let overlap =
+            Some(Duration::seconds(seconds)).filter(|overlap| (Duration::ZERO..=LONGEST_OVERLAP).contains(overlap));
         overlap.ok_or_else(|| {
-            EndpointError::invalid(format!("overlap is a number of seconds, at most {}.", LONGEST_OVERLAP.whole_seconds()))
+            EndpointError::invalid(format!(
+                "overlap is a number of seconds, at most {}.",
+                LONGEST_OVERLAP.whole_seconds()
+            ))
         })
     }
 }
@@ -165,8 +177,15 @@ mod tests {
     fn an_endpoint_is_where_the_host_may_send_something() {
         assert!(checked("https://crm.example/hooks?a=b").is_ok());
         for url in [
-            "", "crm.example", "ftp://crm.example/", "http://crm.example/", "https://127.0.0.1/", "https://[::1]/x",
-            "https://user:pass@crm.example/", "https://crm.example/#a", "https://169.254.169.254/",
+            "",
+            "crm.example",
+            "ftp://crm.example/",
+            "http://crm.example/",
+            "https://127.0.0.1/",
+            "https://[::1]/x",
+            "https://user:pass@crm.example/",
+            "https://crm.example/#a",
+            "https://169.254.169.254/",
         ] {
             let refused = checked(url).expect_err(url);
             assert!(refused.starts_with("url "), "{url}: {refused}");

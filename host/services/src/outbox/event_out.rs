@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use jackfield_config::clock::rfc3339;
-use jackfield_store::{EventId, outgoing_events::OutgoingEvent};
+use jackfield_store::{EventId, StoreResult, Tx, outgoing_events::OutgoingEvent};
 
 /// Before the number of an event.
 const PREFIX: &str = "evt_";
@@ -41,6 +41,11 @@ impl EventOut {
         data.extend(event.data);
         data.extend(body.unwrap_or_default());
         Self { id: id_text(id), kind: kind.as_str(), timestamp: rfc3339(event.date_added).unwrap_or_default(), data }
+    }
+
+    /// The same, with what a service has sent read from where it is stored.
+    pub(super) fn read(_tx: &mut Tx<'_>, event: OutgoingEvent, organization: &str) -> StoreResult<Self> {
+        Ok(Self::new(event, organization, None))
     }
 
     /// What is sent and signed.

@@ -22,16 +22,26 @@ const MOST_FORMER: usize = 4;
 
 /// New secrets.
 pub(super) fn generate() -> EndpointSecrets {
-    EndpointSecrets { symmetric: random(), former: Vec::new(), seed: random() }
+    EndpointSecrets { symmetric: random(), former: Vec::new(), seed: random(), former_seeds: Vec::new() }
 }
 
-/// The same endpoint with a new secret. The one before signs beside it until a time.
+/// The same endpoint with a new secret and a new key pair. Those before sign beside them until a
+/// time.
 pub(super) fn rotated(before: EndpointSecrets, until: i64, now: i64) -> EndpointSecrets {
-    let EndpointSecrets { symmetric, mut former, seed } = before;
-    former.retain(|(_, until)| *until > now);
-    former.insert(0, (symmetric, until));
-    former.truncate(MOST_FORMER);
-    EndpointSecrets { symmetric: random(), former, seed }
+    let EndpointSecrets { symmetric, former, seed, former_seeds } = before;
+    EndpointSecrets {
+        symmetric: random(),
+        former: with_former(former, (symmetric, until), now),
+        seed: random(),
+        former_seeds: with_former(former_seeds, (seed, until), now),
+    }
+}
+
+fn with_former(mut all: Vec<(String, i64)>, last: (String, i64), now: i64) -> Vec<(String, i64)> {
+    all.insert(0, last);
+    all.retain(|(_, until)| *until > now);
+    all.truncate(MOST_FORMER);
+    all
 }
 
 fn random() -> String {
@@ -54,23 +64,31 @@ pub(super) fn secret_of_text(text: &str) -> Option<String> {
 
 /// The text of the public key. `None` if the seed is damaged.
 pub(super) fn public_key_text(secrets: &EndpointSecrets) -> Option<String> {
-    Some(format!("{PUBLIC_KEY}{}", BASE64_STANDARD.encode(pair(secrets)?.public_key())))
+    Some(format!("{PUBLIC_KEY}{}", BASE64_STANDARD.encode(pair(&secrets.seed)?.public_key())))
 }
 
-fn pair(secrets: &EndpointSecrets) -> Option<Ed25519KeyPair> {
-    let seed = BASE64_STANDARD.decode(&secrets.seed).ok()?;
+fn pair(seed: &str) -> Option<Ed25519KeyPair> {
+    let seed = BASE64_STANDARD.decode(seed).ok()?;
     Ed25519KeyPair::from_seed_unchecked(&seed).ok()
 }
 
-/// The value of `webhook-signature`: one signature for each secret that is in use, and one of the
-/// key pair. `timestamp` is in seconds since 1970 UTC, `now` in milliseconds.
+/// The value of `webhook-signature`: one signature for each secret and each key pair that is in
+/// use. `timestamp` is in seconds since 1970 UTC, `now` in milliseconds.
 pub(super) fn signatures(secrets: &EndpointSecrets, id: &str, timestamp: i64, body: &str, now: i64) -> String {
     let signed = format!("{id}.{timestamp}.{body}");
-    let former = secrets.former.iter().filter(|(_, until)| *until > now).map(|(secret, _)| secret);
-    let symmetric = std::iter::once(&secrets.symmetric).chain(former);
-    let mut all: Vec<String> = symmetric.filter_map(|secret| hmac(secret, &signed)).collect();
-    all.extend(pair(secrets).map(|pair| format!("v1a,{}", BASE64_STANDARD.encode(pair.sign(signed.as_bytes())))));
-    all.join(" ")
+    let EndpointSecrets { symmetric, former, seed, former_seeds } = secrets;
+    let symmetric = in_use(symmetric, former, now).filter_map(|secret| hmac(secret, &signed));
+    let pairs = in_use(seed, former_seeds, now).filter_map(|seed| ed25519(seed, &signed));
+    symmetric.chain(pairs).collect::<Vec<_>>().join(" ")
+}
+
+fn in_use<'a>(current: &'a str, former: &'a [(String, i64)], now: i64) -> impl Iterator<Item = &'a str> {
+    let former = former.iter().filter(move |(_, until)| *until > now).map(|(text, _)| text.as_str());
+    std::iter::once(current).chain(former)
+}
+
+fn ed25519(seed: &str, signed: &str) -> Option<String> {
+    Some(format!("v1a,{}", BASE64_STANDARD.encode(pair(seed)?.sign(signed.as_bytes()))))
 }
 
 fn hmac(secret: &str, signed: &str) -> Option<String> {
@@ -88,10 +106,7 @@ mod tests {
     /// The example of the specification's test suites.
     #[test]
     fn the_published_example_is_signed_as_published() {
-        let secrets = EndpointSecrets {
-            symmetric: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
-            ..generate()
-        };
+        let secrets = EndpointSecrets { symmetric: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(), ..generate() };
         let signed = signatures(&secrets, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#, 0);
         assert_eq!(signed.split(' ').next(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
     }
@@ -112,7 +127,7 @@ mod tests {
         let first = generate();
         let second = rotated(first.clone(), 100, 0);
         let count = |now| signatures(&second, "evt_1", 5, "{}", now).split(' ').count();
-        assert_eq!((count(99), count(100)), (3, 2));
+        assert_eq!((count(99), count(100)), (4, 2));
         let old = signatures(&first, "evt_1", 5, "{}", 0);
         let old = old.split(' ').next().expect("one");
         assert!(signatures(&second, "evt_1", 5, "{}", 0).split(' ').any(|one| one == old));
