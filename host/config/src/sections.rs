@@ -4,7 +4,7 @@
 pub(super) const PROVIDERS: &str = "providers";
 
 /// The top-level names that are the host's own.
-pub(super) const SECTIONS: [&str; 11] = [
+pub(super) const SECTIONS: [&str; 12] = [
     "default-integrations",
     "system",
     "database",
@@ -15,6 +15,7 @@ pub(super) const SECTIONS: [&str; 11] = [
     "proxy",
     "audit",
     "inbox",
+    "endpoints",
     PROVIDERS,
 ];
 

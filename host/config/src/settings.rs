@@ -11,6 +11,7 @@ use super::{
     database::Database,
     diagnostic::{Diagnostic, nearest},
     diagnostic_collector::DiagnosticCollector,
+    endpoints::{self, ConfiguredEndpoint},
     features::Features,
     fingerprint::Fingerprint,
     inbox::Inbox,
@@ -55,6 +56,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `[inbox]`.
     pub inbox: Inbox,
+    /// `[[endpoints]]`: where programs are told of events.
+    pub endpoints: Vec<ConfiguredEndpoint>,
     /// `[providers.NAME]`: the declared providers, by id.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// The options of each plugin's provider, by id.
@@ -132,6 +135,7 @@ pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable
         proxy: Proxy::read(collector, root),
         audit: Audit::read(collector, root),
         inbox: Inbox::read(collector, root),
+        endpoints: endpoints::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),
         lines: lines(collector, root),

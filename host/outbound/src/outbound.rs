@@ -62,6 +62,12 @@ impl Outbound {
         Self { budget: Some(budget), ..self.clone() }
     }
 
+    /// The same client for what no stand-in answers: what the host sends to programs.
+    #[must_use]
+    pub fn without_stand_in(&self) -> Self {
+        Self { stand_in: None, ..self.clone() }
+    }
+
     /// The hosts it is limited to; `None` where only the guards limit it.
     #[must_use]
     pub fn allowed_hosts(&self) -> Option<&HostAllowList> {

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod log_ins;
 pub mod open;
 pub mod organization_settings;
+pub mod outbox;
 pub mod principal;
 pub mod program_reads;
 mod provider_calls;

@@ -27,8 +27,9 @@ pub(super) enum Command {
         name: String,
         /// What it may do: org:read (providers, integrations, revocations), org:write (the audit
         /// log), org:integrations (remove integrations), integrations:connect (make connect
-        /// sessions), integrations:proxy (call services through the host), integrations:token (read
-        /// the services' own tokens, and call). Can be repeated.
+        /// sessions), integrations:events (read events), integrations:proxy (call services through
+        /// the host), integrations:token (read the services' own tokens, and call). Can be
+        /// repeated.
         #[arg(long = "scope", required = true, action = ArgAction::Append, num_args = 1.., value_name = "SCOPE")]
         scopes: Vec<Scope>,
         /// When it ends: after a time like 90d, 12h or 30m, or at a date like 2027-01-31. By

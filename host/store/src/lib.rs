@@ -31,6 +31,7 @@ mod failure_reason;
 mod hex;
 mod key_id;
 mod operator_help;
+mod recorded;
 #[cfg(feature = "testing")]
 mod recording;
 mod sealing;
@@ -51,6 +52,7 @@ pub use error::{SealError, StoreError, StoreResult, if_it_opens};
 pub use hex::hex;
 pub use key_id::{KeyId, SecretKeyId};
 pub use operator_help::operator_help;
+pub use recorded::NewEvents;
 #[cfg(feature = "testing")]
 pub use recording::record_statements;
 pub use sealing::{

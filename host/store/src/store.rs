@@ -21,6 +21,7 @@ use crate::{
         writer::{KeyUse, Writer},
     },
     error::{StoreError, StoreResult},
+    recorded::{NewEvents, Recorded},
     sealing::sealer::Sealer,
     target::Target,
     tx::Tx,
@@ -39,6 +40,7 @@ pub struct Store {
     sealer: Sealer,
     clock: Clock,
     chain: ChainMemory,
+    new_events: NewEvents,
 }
 
 /// How long it is tried to store what exists nowhere else, and the pause in between.
@@ -65,7 +67,15 @@ impl Store {
                 Kind::Postgres => None,
             };
             let pool = ConnectionPool::new(connector.clone(), writer.clone());
-            Ok(Self { pool, writer, connector, sealer, clock: Clock::system(), chain: ChainMemory::default() })
+            Ok(Self {
+                pool,
+                writer,
+                connector,
+                sealer,
+                clock: Clock::system(),
+                chain: ChainMemory::default(),
+                new_events: NewEvents::default(),
+            })
         })
         .await
     }
@@ -91,6 +101,12 @@ impl Store {
     /// What this process knows of the audit log's chain.
     pub(crate) const fn chain(&self) -> &ChainMemory {
         &self.chain
+    }
+
+    /// Tells when this process has recorded events for programs.
+    #[must_use]
+    pub const fn new_events(&self) -> &NewEvents {
+        &self.new_events
     }
 
     /// Keeps the lock of [`lock_for_host`] until the last handle is dropped, so that no other host
@@ -156,6 +172,7 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
+        let new_events = self.new_events.clone();
         let limit = self.connector.limit_of_transaction();
         // A limit that has to be a transaction's makes one of what only reads as well.
         let is_transaction = limit.is_some();
@@ -164,8 +181,8 @@ impl Store {
             if limit.is_some() { begin(connection, limit.as_deref()) } else { Ok(()) }
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
-            let log = Appended::new(&chain);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: now(&clock), log: &log, progress: None });
+            let (log, recorded) = (&Appended::new(&chain), &Recorded::new(&new_events));
+            let result = run(&mut Tx { connection, sealer: &sealer, now: now(&clock), log, recorded, progress: None });
             if is_transaction { transaction::end(connection, result, progress) } else { result }
         };
         Box::pin(self.pool.run(prepare, run)).await
@@ -285,10 +302,13 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
+        let new_events = self.new_events.clone();
         let written = writer.write(keys, move |connection| {
-            let log = Appended::new(&chain);
-            let result = run(&mut Tx { connection, sealer: &sealer, now: now(&clock), log: &log, progress: None })?;
+            let (log, recorded) = (&Appended::new(&chain), &Recorded::new(&new_events));
+            let result = run(&mut Tx { connection, sealer: &sealer, now: now(&clock), log, recorded, progress: None })?;
             log.write_head(connection)?;
+            // Whoever looks for it writes, and so comes after this on the one writer.
+            recorded.announce();
             Ok(result)
         });
         written.await.inspect_err(|error| self.pool.monitor().met(error))
@@ -303,6 +323,7 @@ impl Store {
         run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let (sealer, clock, chain) = (self.sealer.clone(), self.clock.clone(), self.chain.clone());
+        let new_events = self.new_events.clone();
         let begin = {
             let (sealer, limit) = (sealer.clone(), self.connector.limit_of_transaction());
             move |connection: &mut AnyConnection| {
@@ -318,11 +339,15 @@ impl Store {
         };
         let run = move |connection: &mut AnyConnection, progress: &Progress| {
             let sealer = if keys == KeyUse::Expect { sealer } else { sealer.in_transaction(connection) };
-            let log = Appended::new(&chain);
-            let mut tx = Tx { connection, sealer: &sealer, now: now(&clock), log: &log, progress: Some(progress) };
+            let (log, recorded) = (Appended::new(&chain), &Recorded::new(&new_events));
+            let (now, progress_of) = (now(&clock), Some(progress));
+            let mut tx = Tx { connection, sealer: &sealer, now, log: &log, recorded, progress: progress_of };
             let result = run(&mut tx);
             let result = result.and_then(|result| log.write_head(connection).map(|()| result));
             let ended = transaction::end(connection, result, progress).inspect(|_| log.committed());
+            if ended.is_ok() {
+                recorded.announce();
+            }
             if transaction::has_other_key(connection) { Err(StoreError::KeyChanged) } else { ended }
         };
         Box::pin(self.pool.run(begin, run)).await

@@ -13,6 +13,7 @@ use crate::{
         connection::AnyConnection, pipelined::PipelinedConnection, progress::Progress, sqlite_transactions, transaction,
     },
     error::{StoreError, StoreResult},
+    recorded::Recorded,
     sealing::sealer::Sealer,
     unavailable::{Reason, Unavailable},
 };
@@ -25,6 +26,8 @@ pub struct Tx<'a> {
     pub(crate) now: OffsetDateTime,
     /// What it has appended to the audit log.
     pub(crate) log: &'a Appended,
+    /// Whether it has recorded events for programs.
+    pub(crate) recorded: &'a Recorded,
     /// How far it has come, where its caller may stop waiting for it.
     pub(crate) progress: Option<&'a Progress>,
 }
@@ -70,8 +73,10 @@ impl<'a> Tx<'a> {
             let result = run(self);
             return self.end_part(result);
         }
-        let Self { connection, sealer, now, log, progress } = self;
-        connection.transaction(|connection| run(&mut Tx { connection, sealer, now: *now, log, progress: *progress }))
+        let Self { connection, sealer, now, log, recorded, progress } = self;
+        connection.transaction(|connection| {
+            run(&mut Tx { connection, sealer, now: *now, log, recorded, progress: *progress })
+        })
     }
 
     fn end_part<T>(&mut self, result: StoreResult<T>) -> StoreResult<T> {
@@ -186,10 +191,10 @@ impl<'a> Tx<'a> {
             see_one_state(self.connection)?;
             return run(self);
         }
-        let Self { connection, sealer, now, log, progress } = self;
+        let Self { connection, sealer, now, log, recorded, progress } = self;
         connection.transaction(|connection| {
             see_one_state(connection)?;
-            run(&mut Tx { connection, sealer, now: *now, log, progress: *progress })
+            run(&mut Tx { connection, sealer, now: *now, log, recorded, progress: *progress })
         })
     }
 

@@ -16,6 +16,7 @@ use jackfield_services::{
     log_ins::LogInAudit,
     open::LoadedPlugins,
     organization_settings::OrganizationSettingsService,
+    outbox::{Deliveries, Endpoints, EventReader},
     program_reads::ProgramReads,
     proxy::Proxy,
     reload::Reloader,
@@ -73,11 +74,15 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         setups: setups.clone(),
         settings: settings.inbox,
     });
+    let to_programs = outbound.without_stand_in();
     AppHandle::new(App {
         inbox,
         received_events: ReceivedEvents::new(store.clone(), clock),
         connect_sessions: ConnectSessions::new(connect),
         database: Database::new(store.clone()),
+        deliveries: Deliveries::new(store.clone(), to_programs.clone()),
+        endpoints: Endpoints::new(store.clone(), to_programs),
+        events: EventReader::new(store.clone()),
         keys: Keys::new(store.clone()),
         log_in_audit: LogInAudit::new(store.clone(), audit.clone()),
         organization_settings: OrganizationSettingsService::new(store.clone()),

@@ -25,6 +25,7 @@ impl Background {
         background.spawn(app.grants.clone().run());
         background.spawn(app.revocations.clone().run());
         background.spawn(app.inbox.clone().run());
+        background.spawn(app.deliveries.clone().run());
         if let Some(listener) = control {
             background.spawn(control::serve(listener, app.clone()));
         }

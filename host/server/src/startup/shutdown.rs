@@ -41,6 +41,9 @@ pub(super) async fn finish(app: &AppHandle, stop: &Stop, began: Instant) {
     if patience.wait(app.grants.drain(), app.database.lasting_failure()).await.is_none() {
         tracing::error!("refreshes were cut off: if a provider has answered one, its new tokens are lost");
     }
+    if patience.wait(app.deliveries.drain(), app.database.lasting_failure()).await.is_none() {
+        tracing::warn!("deliveries were cut off: endpoints can get their events twice");
+    }
     let uses = app.audit.unwritten();
     let why = match patience.wait(app.audit.flush(), app.database.lasting_failure()).await {
         Some(Ok(())) => None,

@@ -29,6 +29,8 @@ pub fn router(app: AppHandle) -> Router {
             "/api/0/organizations/{org}/connect-sessions/{id}/",
             get(api::connect_session).delete(api::end_connect_session),
         )
+        .merge(program_endpoints())
+        .route("/api/0/organizations/{org}/events/", get(api::events))
         .route("/api/0/organizations/{org}/integrations/", compressed(get(api::list)))
         .route("/api/0/organizations/{org}/integrations/{id}/", get(api::get).merge(delete(api::remove)))
         .route("/api/0/organizations/{org}/integrations/{id}/grants/", compressed(get(api::grants)))
@@ -97,4 +99,19 @@ pub fn router(app: AppHandle) -> Router {
         .route("/connect/jackfield-connect.js", compressed_file(get(connect_script::script)))
         .route("/connect/jackfield-connect.d.ts", compressed_file(get(connect_script::types)));
     layers::around_everything(layers::bounded(sessions.merge(plain)).merge(streamed), &app).with_state(app)
+}
+
+/// Where programs are told of events.
+fn program_endpoints() -> Router<AppHandle> {
+    Router::new()
+        .route("/api/0/organizations/{org}/endpoints/", get(api::endpoints).post(api::create_endpoint))
+        .route(
+            "/api/0/organizations/{org}/endpoints/{id}/",
+            get(api::endpoint).patch(api::change_endpoint).delete(api::remove_endpoint),
+        )
+        .route("/api/0/organizations/{org}/endpoints/{id}/rotate/", post(api::rotate_endpoint))
+        .route("/api/0/organizations/{org}/endpoints/{id}/test/", post(api::test_endpoint))
+        .route("/api/0/organizations/{org}/endpoints/{id}/redeliver/", post(api::redeliver_since))
+        .route("/api/0/organizations/{org}/endpoints/{id}/deliveries/", get(api::deliveries))
+        .route("/api/0/organizations/{org}/endpoints/{id}/deliveries/{event}/redeliver/", post(api::redeliver))
 }

@@ -32,6 +32,9 @@ pub enum Scope {
     /// Let somebody without an account connect one. For programs only: people who may install can
     /// do it as well.
     IntegrationsConnect,
+    /// Read the events of the organization. For programs only: people who may look read them as
+    /// well.
+    IntegrationsEvents,
     /// Read the tokens of integrations. For programs only: no role has it.
     IntegrationsToken,
 }
@@ -39,12 +42,13 @@ pub enum Scope {
 const ROLES: [(Role, &str); 4] =
     [(Role::Member, "member"), (Role::Admin, "admin"), (Role::Manager, "manager"), (Role::Owner, "owner")];
 
-const SCOPES: [(Scope, &str); 7] = [
+const SCOPES: [(Scope, &str); 8] = [
     (Scope::OrgRead, "org:read"),
     (Scope::OrgWrite, "org:write"),
     (Scope::OrgIntegrations, "org:integrations"),
     (Scope::OrgAdmin, "org:admin"),
     (Scope::IntegrationsConnect, "integrations:connect"),
+    (Scope::IntegrationsEvents, "integrations:events"),
     (Scope::IntegrationsProxy, "integrations:proxy"),
     (Scope::IntegrationsToken, "integrations:token"),
 ];

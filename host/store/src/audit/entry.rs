@@ -122,6 +122,18 @@ words!(
         ConnectSessionCreation = "connect-session-creation",
         /// A connect session was ended before it was used.
         ConnectSessionEnd = "connect-session-end",
+        /// An endpoint was made, which is told of events.
+        EndpointCreation = "endpoint-creation",
+        /// An endpoint was changed, paused or enabled.
+        EndpointChange = "endpoint-change",
+        /// An endpoint was removed.
+        EndpointRemoval = "endpoint-removal",
+        /// An endpoint got new secrets.
+        EndpointRotation = "endpoint-rotation",
+        /// The host delivers no more to an endpoint.
+        EndpointDisabling = "endpoint-disabling",
+        /// Events were delivered to an endpoint once more.
+        Redelivery = "redelivery",
         /// A member was removed from an organization.
         MemberRemoval = "member-removal",
         /// An organization got another name or slug.

@@ -30,8 +30,14 @@ async fn log() -> Log {
 /// The same transaction of a host with another secret key.
 fn with_key<T>(tx: &mut Tx<'_>, key: u8, run: impl FnOnce(&mut Tx<'_>) -> StoreResult<T>) -> StoreResult<T> {
     let log = Appended::new(&ChainMemory::default());
-    let result =
-        run(&mut Tx { connection: tx.connection, sealer: &sealer(key), now: tx.now, log: &log, progress: None })?;
+    let result = run(&mut Tx {
+        connection: tx.connection,
+        sealer: &sealer(key),
+        now: tx.now,
+        log: &log,
+        recorded: tx.recorded,
+        progress: None,
+    })?;
     log.write_head(tx.connection)?;
     Ok(result)
 }

@@ -9,9 +9,10 @@ use diesel::{
 };
 use time::{Duration, OffsetDateTime};
 
+pub use super::leases::Lease;
 use super::{
     ids::{EndpointId, EventId, OrganizationId},
-    leases::{Lease, is_free, leased, released},
+    leases::{is_free, leased, released},
     outgoing_events::EventKind,
 };
 use crate::{
@@ -177,6 +178,7 @@ pub fn fail_pending(tx: &mut Tx<'_>, endpoint: EndpointId) -> StoreResult<()> {
 /// # Errors
 /// When the database fails.
 pub fn put(tx: &mut Tx<'_>, endpoint: EndpointId, event: EventId) -> StoreResult<()> {
+    tx.recorded.set();
     let put: Statement<'_> = statement!(PUT, endpoint.0, event.0, milliseconds(tx.now));
     tx.execute_later(put)
 }
@@ -214,6 +216,7 @@ const PUT_SINCE_POSTGRES: &str = put_since!("STRPOS");
 /// # Errors
 /// When the database fails.
 pub fn put_since(tx: &mut Tx<'_>, endpoint: EndpointId, first: EventId) -> StoreResult<usize> {
+    tx.recorded.set();
     let (now, test) = (milliseconds(tx.now), EventKind::EndpointTest.as_str());
     let sql = match tx.connection {
         AnyConnection::Sqlite(_) => PUT_SINCE,

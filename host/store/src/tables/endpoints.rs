@@ -39,6 +39,9 @@ pub struct EndpointSecrets {
     pub former: Vec<(String, i64)>,
     /// Seed of the Ed25519 key, 32 bytes, in base64.
     pub seed: String,
+    /// Former seeds, each until a time in milliseconds since 1970 UTC.
+    #[serde(default)]
+    pub former_seeds: Vec<(String, i64)>,
 }
 
 /// An endpoint as it is stored. `Debug` shows nothing sealed.
@@ -177,6 +180,7 @@ pub fn change(tx: &mut Tx<'_>, id: EndpointId, terms: &EndpointTerms) -> StoreRe
 /// # Errors
 /// When the database fails.
 pub fn set_status(tx: &mut Tx<'_>, id: EndpointId, status: EndpointStatus) -> StoreResult<()> {
+    tx.recorded.set();
     let working = (t::reason.eq(None::<String>), t::failing_since.eq(None::<i64>), t::resumes_at.eq(0_i64));
     tx.execute_later(diesel::update(t::table.find(id)).set((t::status.eq(status), working)))
 }

@@ -239,6 +239,7 @@ const RECORD: &str = concat!(
 /// # Errors
 /// When the database fails.
 pub fn record(tx: &mut Tx<'_>, event: &NewEvent) -> StoreResult<()> {
+    tx.recorded.set();
     let NewEvent { organization, kind, integration, provider, subject, tags, data, received } = event;
     let (organization, integration, now) = (organization.0, integration.map(|id| id.0), milliseconds(tx.now));
     let (provider, received) = (provider.as_deref(), received.as_deref());

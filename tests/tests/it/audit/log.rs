@@ -268,7 +268,7 @@ async fn the_log_is_read_in_pages_and_by_filters_and_each_organization_reads_its
     let refused = owner.visit(&format!("{base}?action=nonsense")).await?;
     let said = refused.json()?["detail"].as_str().unwrap_or_default().to_owned();
     assert_eq!(refused.status, 400);
-    assert_snapshot!(said, @"There is no such action; there are install, re-install, link, unlink, identity-link, identity-unlink, refresh-failure, token-read, proxy-use, revoke, key-rotation, audit-key, audit-cut, plugin-load, provider-adoption, configuration-change, user-creation, organization-creation, member-change, token-creation, token-revocation, connect-session-creation, connect-session-end, member-removal, organization-change, organization-removal, user-change, user-removal, log-in, log-out.");
+    assert_snapshot!(said, @"There is no such action; there are install, re-install, link, unlink, identity-link, identity-unlink, refresh-failure, token-read, proxy-use, revoke, key-rotation, audit-key, audit-cut, plugin-load, provider-adoption, configuration-change, user-creation, organization-creation, member-change, token-creation, token-revocation, connect-session-creation, connect-session-end, endpoint-creation, endpoint-change, endpoint-removal, endpoint-rotation, endpoint-disabling, redelivery, member-removal, organization-change, organization-removal, user-change, user-removal, log-in, log-out.");
     let reader = ApiClient::with_token(&app.host, &app.host.token("other", &["org:write"])?);
     assert_eq!(reader.get(base).await?.status, 404, "not their organization");
     let theirs = reader.get("/api/0/organizations/other/audit/").await?.json()?;

@@ -4,6 +4,8 @@ mod api_tokens;
 mod audit;
 mod connect_sessions;
 mod cursor;
+mod endpoints;
+mod event_reads;
 mod grants;
 mod integration_search;
 mod integrations;
@@ -23,6 +25,11 @@ pub(in crate::web) use connect_sessions::{
     connect_session, connect_sessions, create_connect_session, end_connect_session,
 };
 pub(in crate::web) use cursor::{Cursor, PER_PAGE};
+pub(in crate::web) use endpoints::{
+    change_endpoint, create_endpoint, deliveries, endpoint, endpoints, redeliver, redeliver_since, remove_endpoint,
+    rotate_endpoint, test_endpoint,
+};
+pub(in crate::web) use event_reads::events;
 pub(in crate::web) use grants::grants;
 pub(in crate::web) use integration_search::{search_in, search_parameters};
 pub(in crate::web) use integrations::{get, list, remove};

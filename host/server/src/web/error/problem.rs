@@ -92,6 +92,15 @@ problems! {
     /// The provider gives the integration no further token.
     NeedsReauthentication: 409 "needs-reauthentication", "Re-authentication needed",
         "The integration needs re-authentication: somebody must connect it again on its page.";
+    /// An endpoint that stands in the operator's file.
+    EndpointConfigured: 409 "configured", "Endpoint of the configuration",
+        "This endpoint stands in the configuration of the host, and is changed there.";
+    /// Nothing is delivered to it.
+    EndpointDisabled: 409 "endpoint-disabled", "Endpoint disabled",
+        "This endpoint is disabled. Enable it first.";
+    /// The organization has as many as it can.
+    TooManyEndpoints: 409 "too-many-endpoints", "Too many endpoints",
+        "The organization has as many endpoints as this host allows. Remove one first.";
     /// The body is too large.
     TooLarge: 413 "too-large", "Body too large",
         "The body is larger than this host accepts.";

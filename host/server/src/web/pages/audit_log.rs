@@ -73,7 +73,7 @@ const NAMED: usize = 1000;
 const LATEST: usize = 5;
 
 /// What an organization sees in its log. The rest belongs to the operator.
-const OF_AN_ORGANIZATION: [Action; 18] = [
+const OF_AN_ORGANIZATION: [Action; 24] = [
     Action::Install,
     Action::Reinstall,
     Action::Link,
@@ -91,6 +91,12 @@ const OF_AN_ORGANIZATION: [Action; 18] = [
     Action::TokenRevocation,
     Action::ConnectSessionCreation,
     Action::ConnectSessionEnd,
+    Action::EndpointCreation,
+    Action::EndpointChange,
+    Action::EndpointRemoval,
+    Action::EndpointRotation,
+    Action::EndpointDisabling,
+    Action::Redelivery,
     Action::ConfigurationChange,
 ];
 
