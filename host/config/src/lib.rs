@@ -58,7 +58,7 @@ pub use audit::Audit;
 pub use database::Database;
 pub use database_url::DatabaseUrl;
 pub use diagnostic::{Diagnostic, Diagnostics, nearest};
-pub use endpoints::ConfiguredEndpoint;
+pub use endpoints::{ConfiguredEndpoint, EVENT_TYPES};
 pub use features::Features;
 pub use fingerprint::Fingerprint;
 pub use inbox::Inbox;

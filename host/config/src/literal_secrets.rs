@@ -56,6 +56,13 @@ fn find(prefix: &str, table: &DeTable<'_>, found: &mut Vec<Literal>) {
         let key = if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") };
         match value.get_ref() {
             DeValue::Table(table) => find(&key, table, found),
+            DeValue::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    if let Some(table) = item.get_ref().as_table() {
+                        find(&format!("{key}[{at}]"), table, found);
+                    }
+                }
+            }
             _ if is_secret(&key, value) => found.push(Literal { key, at: value.span().start }),
             _ => {}
         }
@@ -105,11 +112,14 @@ client-secret = { file = "/run/secrets/github" }
 token-request = "json"
 [providers.acme]
 client-secret = ""
+[[endpoints]]
+secret = "whsec_x"
 "#;
 
     #[test]
     fn literal_secrets_are_told_where_others_may_read_them() {
-        let warned = ["system.secret-key", "database.url", "slack.client-secret"].map(str::to_owned);
+        let warned =
+            ["system.secret-key", "database.url", "slack.client-secret", "endpoints[0].secret"].map(str::to_owned);
         assert_eq!(told(LITERAL, 0o644, false), (vec![], warned.to_vec()));
         assert_eq!(told(LITERAL, 0o644, true), (vec![warned[0].clone()], warned[1..].to_vec()));
         for mode in [0o600, 0o640] {

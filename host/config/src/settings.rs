@@ -153,8 +153,14 @@ pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable
 fn lines(collector: &DiagnosticCollector, root: &DeTable<'_>) -> BTreeMap<String, usize> {
     let mut lines = BTreeMap::new();
     for (section, value) in root.iter().filter(|(key, _)| is_section(key.get_ref())) {
+        let section = section.get_ref();
         for (key, _) in value.get_ref().as_table().into_iter().flatten() {
-            lines.insert(format!("{}.{}", section.get_ref(), key.get_ref()), collector.line(key.span().start));
+            lines.insert(format!("{section}.{}", key.get_ref()), collector.line(key.span().start));
+        }
+        for (at, item) in value.get_ref().as_array().into_iter().flatten().enumerate() {
+            for (key, _) in item.get_ref().as_table().into_iter().flatten() {
+                lines.insert(format!("{section}[{at}].{}", key.get_ref()), collector.line(key.span().start));
+            }
         }
     }
     lines

@@ -31,7 +31,7 @@ pub async fn check_database(settings: &Settings) -> DatabaseCheck {
         check.mistakes.push(settings.database.place.diagnostic(message, help));
         return check;
     }
-    let named = settings.features.organizations();
+    let named = named_organizations(settings);
     match inspect(&settings.database, slugs(&named)).await {
         Err(error) => check.mistakes.push(database_diagnostic(&settings.database.place, &error)),
         Ok(found) => {
@@ -51,18 +51,26 @@ pub async fn check_database(settings: &Settings) -> DatabaseCheck {
     check
 }
 
-/// Organizations that a feature names and nobody has, for a host that starts.
+/// Organizations that the configuration names and nobody has, for a host that starts.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn missing_organizations(settings: &Settings, store: &Store) -> StoreResult<Vec<Diagnostic>> {
-    let named = settings.features.organizations();
+    let named = named_organizations(settings);
     if named.is_empty() {
         return Ok(Vec::new());
     }
     let slugs = slugs(&named);
     let missing = store.read(move |tx| organizations::missing(tx, slugs)).await?;
     Ok(nobodys(settings, &named, &missing))
+}
+
+/// The key that names each, and its slug.
+fn named_organizations(settings: &Settings) -> Vec<(String, String)> {
+    let features = settings.features.organizations();
+    let of_features = features.into_iter().map(|(feature, slug)| (format!("features.{feature}"), slug));
+    let of_endpoints = settings.endpoints.iter().map(|endpoint| (endpoint.key(), endpoint.organization.clone()));
+    of_features.chain(of_endpoints).collect()
 }
 
 fn slugs(named: &[(String, String)]) -> Vec<String> {
@@ -113,10 +121,10 @@ fn nobodys(settings: &Settings, named: &[(String, String)], missing: &[String]) 
     named
         .iter()
         .filter(|(_, slug)| missing.contains(slug))
-        .map(|(feature, slug)| {
+        .map(|(key, slug)| {
             let message = format!("there is no organization `{slug}`");
             let help = "`jackfield org list` shows the slugs; `jackfield org create` makes one";
-            settings.diagnostic_of(&format!("features.{feature}"), message, help)
+            settings.diagnostic_of(key, message, help)
         })
         .collect()
 }

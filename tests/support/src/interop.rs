@@ -1,6 +1,6 @@
-//! Software that others wrote, from npm: an authorization server, Slack's own libraries and those
-//! with which vendors sign what they send. They
-//! show that the host and the stand-ins speak the protocols as others understand them. This file
+//! Software that others wrote, from npm and PyPI: an authorization server, Slack's own libraries,
+//! those with which vendors sign what they send, and those with which programs verify it. They show
+//! that the host and the stand-ins speak the protocols as others understand them. This file
 //! installs and starts them; the tests say what to expect.
 
 use std::{
@@ -98,6 +98,23 @@ impl Interop {
         Ok(serde_json::from_slice(&run.stdout)?)
     }
 
+    /// Has libraries of npm and PyPI verify a delivery: `{secret, publicKey, headers, body}`. Returns
+    /// the name of each with whether it accepts it.
+    ///
+    /// # Errors
+    /// When one cannot be run.
+    pub fn verified(&self, delivery: &Value) -> Result<Value> {
+        let run = self.node("verify-webhooks.mjs").arg(delivery.to_string()).output()?;
+        ensure!(run.status.success(), "verify-webhooks.mjs: {}", String::from_utf8_lossy(&run.stderr));
+        let mut verified: Value = serde_json::from_slice(&run.stdout)?;
+        let python = self.folder.join("python/bin/python3");
+        let run =
+            Command::new(python).arg(self.folder.join("verify-webhooks.py")).arg(delivery.to_string()).output()?;
+        ensure!(run.status.success(), "verify-webhooks.py: {}", String::from_utf8_lossy(&run.stderr));
+        verified["python"] = serde_json::from_slice(&run.stdout)?;
+        Ok(verified)
+    }
+
     /// Starts a server that speaks gRPC with this certificate.
     ///
     /// # Errors
@@ -188,7 +205,7 @@ pub fn installed() -> Result<PathBuf> {
 
 /// Installs into cargo's target folder.
 fn install() -> Result<PathBuf> {
-    install_node()?;
+    install_debian_packages()?;
     let executable = std::env::current_exe()?;
     let target = executable.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
     let folder = target.and_then(Path::parent).context("cargo's target folder")?.join("interop");
@@ -202,7 +219,23 @@ fn install() -> Result<PathBuf> {
         let npm = npm.context("npm, which installs them")?;
         ensure!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
     }
+    install_python_packages(&folder, is_stale)?;
     Ok(folder)
+}
+
+/// Installs PyPI's packages into an environment of their own.
+fn install_python_packages(folder: &Path, is_stale: bool) -> Result<()> {
+    let environment = folder.join("python");
+    if !is_stale && environment.join("installed").exists() {
+        return Ok(());
+    }
+    let made = Command::new("python3").args(["-m", "venv"]).arg(&environment).output().context("python3")?;
+    ensure!(made.status.success(), "python3 -m venv: {}", String::from_utf8_lossy(&made.stdout));
+    let mut pip = Command::new(environment.join("bin/pip"));
+    let pip = pip.args(["install", "--quiet", "--requirement"]).arg(folder.join("requirements.txt")).output()?;
+    ensure!(pip.status.success(), "pip install: {}", String::from_utf8_lossy(&pip.stderr));
+    File::create(environment.join("installed"))?;
+    Ok(())
 }
 
 /// Copies the files that have changed; returns whether a list of packages is among them.
@@ -212,22 +245,26 @@ fn copied(folder: &Path) -> Result<bool> {
         let (from, to) = entry.map(|entry| (entry.path(), folder.join(entry.file_name())))?;
         if from.is_file() && fs::read(&from)? != fs::read(&to).unwrap_or_default() {
             fs::copy(&from, &to)?;
-            has_changed |= from.extension().is_some_and(|ending| ending == "json");
+            has_changed |= from.extension().is_some_and(|ending| ending == "json" || ending == "txt");
         }
     }
     Ok(has_changed)
 }
 
 /// Installs Debian's packages, if this user may.
-fn install_node() -> Result<()> {
-    let is_there = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|run| run.status.success());
-    if is_there("node") && is_there("npm") {
+fn install_debian_packages() -> Result<()> {
+    let runs = |name: &str, arguments: &[&str]| {
+        Command::new(name).args(arguments).output().is_ok_and(|run| run.status.success())
+    };
+    let has_python = runs("python3", &["-c", "import ensurepip, venv"]);
+    if runs("node", &["--version"]) && runs("npm", &["--version"]) && has_python {
         return Ok(());
     }
     let id = Command::new("id").arg("-u").output()?;
-    ensure!(id.stdout.starts_with(b"0\n"), "not installed: apt-get install nodejs npm");
-    eprintln!("installing Node.js for the tests (apt-get install nodejs npm)");
-    for arguments in [&["update", "-qq"][..], &["install", "-qq", "-y", "--no-install-recommends", "nodejs", "npm"]] {
+    ensure!(id.stdout.starts_with(b"0\n"), "not installed: apt-get install nodejs npm python3-venv");
+    eprintln!("installing Node.js and Python for the tests (apt-get install nodejs npm python3-venv)");
+    let install = ["install", "-qq", "-y", "--no-install-recommends", "nodejs", "npm", "python3-venv"];
+    for arguments in [&["update", "-qq"][..], &install] {
         let run = Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").output()?;
         ensure!(run.status.success(), "apt-get {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
     }

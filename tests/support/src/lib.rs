@@ -22,3 +22,4 @@ pub mod stand_in_github;
 pub mod stand_in_internet;
 pub mod stand_in_oauth2;
 pub mod stand_in_slack;
+pub mod webhook_receiver;

@@ -21,6 +21,7 @@ mod integrations;
 mod interop;
 mod keys;
 mod organizations;
+mod outbox;
 mod pages;
 mod papers;
 mod plugins;

@@ -89,6 +89,7 @@ impl Application {
         let control = settings.system.control.clone();
         let (refused, starting) = (loaded.refused.clone(), std::mem::take(&mut loaded.starting));
         let app = assemble::app(settings, store, &keys, loaded);
+        app.deliveries.start().await?;
         app.reloader.started(&refused).await?;
         app.reloader.join(starting).await;
         note_head(&app.audit).await;

@@ -26,7 +26,8 @@ pub async fn apply_configured(
     outbound: &Outbound,
     configured: &[ConfiguredEndpoint],
 ) -> StoreResult<()> {
-    let checked = configured.iter().filter_map(|endpoint| checked(endpoint, outbound)).collect::<Vec<_>>();
+    let to_programs = outbound.without_stand_in();
+    let checked = configured.iter().filter_map(|endpoint| checked(endpoint, &to_programs)).collect::<Vec<_>>();
     store.write(move |tx| apply(tx, checked)).await
 }
 
@@ -39,7 +40,7 @@ struct Wanted {
 }
 
 fn checked(endpoint: &ConfiguredEndpoint, outbound: &Outbound) -> Option<Wanted> {
-    let ConfiguredEndpoint { organization, url, types, providers, secret } = endpoint.clone();
+    let ConfiguredEndpoint { organization, url, types, providers, secret, .. } = endpoint.clone();
     let asked = EndpointIn { url, description: String::new(), types, providers };
     let refused = |error: &dyn std::fmt::Display| {
         tracing::error!(organization.slug = organization, %error, "an endpoint of the configuration cannot be used");

@@ -20,7 +20,7 @@ use super::{
     delivery_request::{DeliveryRequest, LONGEST},
 };
 use jackfield_outbound::Outbound;
-use jackfield_store::{EndpointId, Store, StoreResult, Tx, deliveries};
+use jackfield_store::{EndpointId, Store, StoreResult, Tx, deliveries, outgoing_events};
 
 /// How often the database is asked what is due: what other hosts have recorded, and what is
 /// attempted again.
@@ -61,6 +61,15 @@ impl Deliveries {
     pub fn new(store: Store, outbound: Outbound) -> Self {
         let places = Arc::new(Semaphore::new(MOST_ENDPOINTS as usize));
         Self { store, outbound, under_way: Arc::default(), places, is_stopping: Arc::default() }
+    }
+
+    /// Puts the events of a database that was restored from a dump before all that follow. Nothing
+    /// reads events before that.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn start(&self) -> StoreResult<()> {
+        self.store.write(outgoing_events::put_before_new).await
     }
 
     /// Delivers what is due, until it is dropped. What is under way then comes to its end: see

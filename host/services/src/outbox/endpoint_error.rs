@@ -5,7 +5,7 @@ use thiserror::Error;
 use jackfield_store::StoreError;
 
 /// Most endpoints of an organization.
-pub(super) const MOST_ENDPOINTS: usize = 20;
+pub(super) const MOST_ENDPOINTS: usize = 100;
 
 /// Why something cannot be done with an endpoint.
 #[derive(Debug, Error)]

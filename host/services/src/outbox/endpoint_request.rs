@@ -194,6 +194,11 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_knows_the_same_types() {
+        assert!(EventKind::ALL.iter().map(|kind| kind.as_str()).eq(jackfield_config::EVENT_TYPES));
+    }
+
+    #[test]
     fn a_type_that_is_not_known_is_named_with_those_that_are() {
         let outbound = Outbound::new(&Http::default()).expect("a client");
         let asked = |types: &[&str]| EndpointIn {

@@ -4,7 +4,11 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use jackfield_config::clock::rfc3339;
-use jackfield_store::{EventId, StoreResult, Tx, outgoing_events::OutgoingEvent};
+use jackfield_store::{
+    EventId, StoreResult, Tx,
+    outgoing_events::OutgoingEvent,
+    received_events::{self, ReceivedPayload},
+};
 
 /// Before the number of an event.
 const PREFIX: &str = "evt_";
@@ -44,14 +48,25 @@ impl EventOut {
     }
 
     /// The same, with what a service has sent read from where it is stored.
-    pub(super) fn read(_tx: &mut Tx<'_>, event: OutgoingEvent, organization: &str) -> StoreResult<Self> {
-        Ok(Self::new(event, organization, None))
+    pub(super) fn read(tx: &mut Tx<'_>, event: OutgoingEvent, organization: &str) -> StoreResult<Self> {
+        let received = match &event.received {
+            Some(id) => received_events::payload(tx, id)?.map(received),
+            None => None,
+        };
+        Ok(Self::new(event, organization, received))
     }
 
     /// What is sent and signed.
     pub(super) fn text(&self) -> String {
         serde_json::to_string(self).expect("an event is plain JSON")
     }
+}
+
+/// What a service has sent: the headers that its provider lists, and the body in base64.
+fn received(payload: ReceivedPayload) -> Map<String, Value> {
+    let ReceivedPayload { headers, body } = payload;
+    let headers: Map<String, Value> = headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+    [("headers".to_owned(), headers.into()), ("body".to_owned(), body.into())].into_iter().collect()
 }
 
 /// The id of an event, as programs read it.

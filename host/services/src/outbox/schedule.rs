@@ -19,8 +19,8 @@ const WAITS: [Duration; 9] = [
 /// Most attempts of a delivery.
 pub(super) const MOST_ATTEMPTS: i32 = 10;
 
-/// By how much a wait is longer at most, in hundredths: deliveries that have failed together are not
-/// attempted together again.
+/// By how much a wait is longer at most, in hundredths: deliveries that have failed together are
+/// not attempted together again.
 const JITTER: u32 = 10;
 
 /// How long an endpoint is left alone that is asked too often or cannot be reached by its gateway,

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use crate::{
     audit::{Audit, Entry, Retention},
     configuration_log::log_warning,
+    outbox,
     provider_owners::{self, owners, owners_in_use},
 };
 use jackfield_config::{
@@ -105,7 +106,8 @@ impl Reloader {
             entries.extend(reload_entries::changed_since(before, &fingerprint, &file));
             Ok(entries)
         };
-        self.0.audit.write_after(replace).await
+        self.0.audit.write_after(replace).await?;
+        outbox::apply_configured(&self.0.store, &running.outbound, &settings.endpoints).await
     }
 
     /// Takes in plugins that were not ready when the others were. What is wrong with one is in the
@@ -217,6 +219,9 @@ impl Reloader {
             configurations::replace(tx, &file, &fingerprint).map(|_| entries)
         };
         self.write_after(write).await;
+        if let Err(error) = outbox::apply_configured(&self.0.store, &outbound, &settings.endpoints).await {
+            tracing::error!(%error, "the endpoints of the configuration are as they were");
+        }
         *running = Running { settings, outbound, last };
         Ok(reloaded)
     }

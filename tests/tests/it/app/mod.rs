@@ -13,5 +13,5 @@ pub(crate) use app_database::AppDatabase;
 pub(crate) use locked_database::LockedDatabase;
 pub(crate) use redacted::{log_line, redacted, redacted_record, redacted_with, step_error};
 pub(crate) use test_app::{
-    PASSWORD, TestApp, add_example, bare, leaving_a_mark, log_in, owner_of_acme, program, slack_options,
+    PASSWORD, TestApp, add_example, bare, leaving_a_mark, log_in, log_in_as, owner_of_acme, program, slack_options,
 };

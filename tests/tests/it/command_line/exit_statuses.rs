@@ -64,6 +64,9 @@ const WRONG_NAMES: &[(Words, &str)] = &[
     (&["plugin", "sign", "nowhere.so", "--key", "nowhere.key"], "nowhere"),
     (&["plugin", "key", "nowhere/operator.key", "--no-password"], "nowhere/operator.key"),
     (&["plugin", "new", "No Name"], "No Name"),
+    (&["org", "settings", "nobody"], "no organization with the slug nobody"),
+    (&["inbox", "list", "nobody"], "no organization with the slug nobody"),
+    (&["inbox", "replay", "nobody", "--since", "2h"], "no organization with the slug nobody"),
     (&["reload"], "no host answers at"),
 ];
 
@@ -80,6 +83,9 @@ const PRINTING: &[Words] = &[
     &["org", "list"],
     &["org", "list", "--json"],
     &["org", "rename", "acme", "--name", "Acme Inc"],
+    &["org", "settings", "acme", "--accent-color", "#0050b3"],
+    &["inbox", "list", "acme"],
+    &["inbox", "replay", "acme", "--since", "2h"],
     &["member", "list", "acme"],
     &["member", "role", "acme", USER, "owner"],
     &["member", "add", "acme", USER, "--role", "owner"],
@@ -116,7 +122,7 @@ const PRINTING: &[Words] = &[
 ];
 
 /// Those of them that have nothing to print here.
-const SILENT: &[Words] = &[&["user", "sessions", "list", USER], &["token", "list", "acme"]];
+const SILENT: &[Words] = &[&["user", "sessions", "list", USER], &["token", "list", "acme"], &["inbox", "list", "acme"]];
 
 /// Commands that are tried elsewhere: they go on until somebody ends them, or print once.
 const ELSEWHERE: [&str; 4] = ["serve", "plugin dev", "token create", "token revoke"];

@@ -34,7 +34,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 59] = [
+const ROUTES: [(&str, &str, Serves); 77] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -87,6 +87,24 @@ const ROUTES: [(&str, &str, Serves); 59] = [
     ("GET", "/organizations/{org}/connect-links/", Serves::Organization),
     ("POST", "/organizations/{org}/connect-links/", Serves::Organization),
     ("POST", "/organizations/{org}/connect-links/{id}/end/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/events/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/endpoints/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/endpoints/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/endpoints/{id}/", Serves::Organization),
+    ("PATCH", "/api/0/organizations/{org}/endpoints/{id}/", Serves::Organization),
+    ("DELETE", "/api/0/organizations/{org}/endpoints/{id}/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/endpoints/{id}/rotate/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/endpoints/{id}/test/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/endpoints/{id}/redeliver/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/endpoints/{id}/deliveries/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/endpoints/{id}/deliveries/{event}/redeliver/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/received-events/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/received-events/replay/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/received-events/{event}/replay/", Serves::Organization),
+    ("GET", "/api/0/organizations/{org}/integrations/{id}/webhooks/", Serves::Integration),
+    ("POST", "/api/0/organizations/{org}/integrations/{id}/webhooks/", Serves::Integration),
+    ("PUT", "/api/0/organizations/{org}/integrations/{id}/webhooks/{webhook}/", Serves::Integration),
+    ("DELETE", "/api/0/organizations/{org}/integrations/{id}/webhooks/{webhook}/", Serves::Integration),
     ("GET", "/connect/{token}/", Serves::Holder),
     ("GET", "/connect/{token}/status/", Serves::Holder),
     ("POST", "/connect/{token}/providers/{provider}/", Serves::Holder),
@@ -109,7 +127,7 @@ enum Concerns {
 }
 
 #[rustfmt::skip]
-const COMMANDS: [(&str, Concerns); 13] = [
+const COMMANDS: [(&str, Concerns); 14] = [
     ("serve", Concerns::Host),
     ("reload", Concerns::Host),
     ("revoke", Concerns::Organization("an_operator_revokes_what_one_organization_has_and_nothing_of_the_other")),
@@ -117,6 +135,7 @@ const COMMANDS: [(&str, Concerns); 13] = [
     ("config", Concerns::Host),
     ("user", Concerns::Host),
     ("org", Concerns::Host),
+    ("inbox", Concerns::Host),
     ("member", Concerns::Host),
     ("token", Concerns::Host),
     ("key", Concerns::Host),
@@ -215,6 +234,8 @@ fn filled(route: &str, organization: &str, integration: &str) -> String {
         .replace("{*path}", "auth.test")
         .replace("{key}", "no-key")
         .replace("{token}", "jfc_none")
+        .replace("{event}", "evt_1")
+        .replace("{webhook}", "1")
         .replace("{organization}", organization)
         .replace("{version}", "0")
         .replace("{file}", "x")
@@ -227,11 +248,23 @@ fn method(name: &str) -> Result<Method> {
 
 async fn as_person(person: &HttpClient, name: &str, path: &str) -> Result<HttpResponse> {
     let request = person.request(method(name)?, path);
-    person.send(if name == "POST" { request.form(&[("x", "y")]) } else { request }).await
+    let request = match name {
+        "POST" if !path.starts_with("/api/") => request.form(&[("x", "y")]),
+        "POST" | "PUT" | "PATCH" => request.json(&serde_json::json!({"secret": "of a service"})),
+        _ => request,
+    };
+    person.send(request).await
 }
 
 async fn as_program(program: &ApiClient, name: &str, path: &str) -> Result<HttpResponse> {
-    program.send(program.request(method(name)?, path)).await
+    let request = program.request(method(name)?, path);
+    program
+        .send(if name == "POST" || name == "PUT" {
+            request.json(&serde_json::json!({"secret": "of a service"}))
+        } else {
+            request
+        })
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

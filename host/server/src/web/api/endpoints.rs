@@ -109,7 +109,7 @@ pub(in crate::web) async fn rotate_endpoint(
     Ok(Json(app.endpoints.rotate(&access, parsed(&id)?, asked, &source).await?))
 }
 
-/// `POST /api/0/organizations/{org}/endpoints/{id}/test/`: sends it something, and shows the answer.
+/// `POST /api/0/organizations/{org}/endpoints/{id}/test/`: sends it a test, and shows the answer.
 pub(in crate::web) async fn test_endpoint(
     State(app): State<AppHandle>,
     ApiAccess(access): ApiAccess,

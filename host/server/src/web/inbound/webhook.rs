@@ -16,5 +16,5 @@ pub(in crate::web) async fn receive(
     Path((provider, key)): Path<(String, String)>,
     InboundRequest { call, target }: InboundRequest,
 ) -> Result<Response, WebError> {
-    Ok(inbound_response(app.inbox.receive_webhook(&provider, &key, call, &target).await?))
+    Ok(inbound_response(Box::pin(app.inbox.receive_webhook(&provider, &key, call, &target)).await?))
 }

@@ -1,0 +1,9 @@
+//! Events for programs: delivered to endpoints, and read by programs that cannot be reached.
+
+mod deliveries;
+mod endpoints;
+mod failures;
+mod outbox_app;
+mod pull;
+mod scale;
+mod verifiers;
