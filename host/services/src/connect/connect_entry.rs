@@ -9,7 +9,7 @@ use jackfield_store::{
 pub(super) fn note(entry: Entry, session: &ConnectSession) -> Entry {
     let entry = entry.detail("connect-session", session.id.to_string());
     match &session.terms.subject {
-        Some(subject) => entry.detail("subject", subject.as_str()),
+        Some(subject) => entry.detail("subject", subject.id()),
         None => entry,
     }
 }

@@ -5,15 +5,18 @@ use time::OffsetDateTime;
 
 use super::{
     connect_entry::note,
+    connect_event::event,
     connect_refusal::ConnectRefusal,
     holder::Holder,
     maker::{actor, organization_of},
 };
 use crate::{accounts::Organization, session::SessionKey};
 use jackfield_store::{
-    ConnectSessionId, IntegrationId, StoreResult, Tx,
+    ConnectSessionId, StoreResult, Tx,
     audit::{Actor, Entry},
     connect_sessions::{self, ConnectSession, ConnectStatus},
+    integrations::Integration,
+    outgoing_events::{self, EventKind, NewEvent},
 };
 
 /// A setup has failed, and no check says why.
@@ -122,14 +125,19 @@ impl ConnectPrincipal {
         actor(&self.session.made_by)
     }
 
-    /// A setup of the session has failed. The person can try again.
-    pub(crate) fn record_failure(&self, tx: &mut Tx<'_>, check: Option<&str>) -> StoreResult<()> {
-        connect_sessions::set_failure(tx, self.session.id, Some(check.unwrap_or(FAILED)))
+    /// A setup of a provider has failed in the session. The person can try again.
+    pub(crate) fn record_failure(&self, tx: &mut Tx<'_>, provider: &str, check: Option<&str>) -> StoreResult<()> {
+        let check = check.unwrap_or(FAILED);
+        connect_sessions::set_failure(tx, self.session.id, Some(check))?;
+        let failed = event(&self.session, EventKind::ConnectSessionFailed).with("reason", check);
+        outgoing_events::record(tx, &NewEvent { provider: Some(provider.to_owned()), ..failed })
     }
 
     /// An integration has come of the session, which is locked: it is used up.
-    pub(crate) fn complete(&self, tx: &mut Tx<'_>, integration: IntegrationId) -> StoreResult<()> {
-        connect_sessions::complete(tx, self.session.id, integration)
+    pub(crate) fn complete(&self, tx: &mut Tx<'_>, integration: &Integration) -> StoreResult<()> {
+        connect_sessions::complete(tx, self.session.id, integration.id)?;
+        let completed = event(&self.session, EventKind::ConnectSessionCompleted);
+        outgoing_events::record(tx, &completed.of(integration.id, integration.provider.as_str()))
     }
 
     /// An entry of the audit log that says which session, and for whom.

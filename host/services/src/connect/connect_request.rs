@@ -13,6 +13,7 @@ use jackfield_store::{
     IntegrationId,
     connect_sessions::{ConnectProof, ConnectTerms},
     hex,
+    subject::{Subject, Tags},
 };
 
 /// How long a session lives where nobody says how long. The longest life without a log-in.
@@ -20,8 +21,6 @@ pub(super) const LIFETIME: Duration = Duration::minutes(30);
 /// The longest life of a session whose person logs in.
 const LONGEST_LIFETIME: Duration = Duration::days(7);
 
-const MOST_TAGS: usize = 10;
-const LONGEST_TAG_KEY: usize = 64;
 const LONGEST_TEXT: usize = 255;
 const MOST_OPTIONS: usize = 50;
 const LONGEST_OPTION: usize = 4096;
@@ -91,13 +90,11 @@ impl ConnectSessionIn {
         if proof == ConnectProof::LogIn && self.subject.is_none() {
             return Err(ConnectError::invalid("The proof `log-in` needs `subject`: the issuer says that it is them."));
         }
-        let (subject, subject_name) = subject(self.subject)?;
         Ok(CheckedRequest {
             terms: ConnectTerms {
                 providers: providers(self.providers)?,
                 integration: integration(self.integration.as_deref())?,
-                subject,
-                subject_name,
+                subject: subject(self.subject)?,
                 tags: tags(self.tags.unwrap_or_default())?,
                 origin: self.origin.as_deref().map(origin).transpose()?,
                 return_url: self.return_url.as_deref().map(return_url).transpose()?,
@@ -169,32 +166,13 @@ fn integration(id: Option<&str>) -> Result<Option<IntegrationId>, ConnectError> 
     id.map(str::parse).transpose().map_err(|_| ConnectError::invalid("integration is the id of one, as text."))
 }
 
-fn subject(asked: Option<SubjectIn>) -> Result<(Option<String>, Option<String>), ConnectError> {
-    let Some(SubjectIn { id, name }) = asked else { return Ok((None, None)) };
-    let name = name.filter(|name| !name.is_empty());
-    if id.is_empty() {
-        return Err(ConnectError::invalid("subject.id is empty."));
-    }
-    for (text, what) in [(Some(&id), "subject.id"), (name.as_ref(), "subject.name")] {
-        if text.is_some_and(|text| !is_text(text, LONGEST_TEXT)) {
-            return Err(ConnectError::invalid(format!(
-                "{what} has at most {LONGEST_TEXT} characters, and none that cannot be printed."
-            )));
-        }
-    }
-    Ok((Some(id), name))
+fn subject(asked: Option<SubjectIn>) -> Result<Option<Subject>, ConnectError> {
+    let subject = asked.map(|SubjectIn { id, name }| Subject::new(&id, name.as_deref())).transpose();
+    subject.map_err(|error| ConnectError::invalid(error.to_string()))
 }
 
-fn tags(asked: BTreeMap<String, String>) -> Result<Map<String, Value>, ConnectError> {
-    let is_good = |(key, value): (&String, &String)| {
-        !key.is_empty() && is_text(key, LONGEST_TAG_KEY) && is_text(value, LONGEST_TEXT)
-    };
-    if asked.len() > MOST_TAGS || !asked.iter().all(is_good) {
-        return Err(ConnectError::invalid(format!(
-            "There are at most {MOST_TAGS} tags; a key has 1 to {LONGEST_TAG_KEY} characters, a value at most {LONGEST_TEXT}, and none that cannot be printed."
-        )));
-    }
-    Ok(asked.into_iter().map(|(key, value)| (key, Value::String(value))).collect())
+fn tags(asked: BTreeMap<String, String>) -> Result<Tags, ConnectError> {
+    Tags::new(asked).map_err(|error| ConnectError::invalid(error.to_string()))
 }
 
 fn options(asked: Map<String, Value>) -> Result<Map<String, Value>, ConnectError> {
@@ -280,12 +258,12 @@ mod tests {
             (json!({"provider": ["slack"]}), "unknown field `provider`"),
             (json!({"providers": []}), "providers is empty"),
             (json!({"integration": "x"}), "integration is the id"),
-            (json!({"subject": {"id": ""}}), "subject.id is empty"),
-            (json!({"subject": {"id": long}}), "subject.id has at most 255"),
-            (json!({"subject": {"id": "1", "name": "a\nb"}}), "subject.name has at most"),
-            (json!({"tags": tags(11)}), "at most 10 tags"),
-            (json!({"tags": {"k".repeat(65): "v"}}), "at most 10 tags"),
-            (json!({"tags": {"k": long}}), "at most 10 tags"),
+            (json!({"subject": {"id": ""}}), "The subject's id is empty"),
+            (json!({"subject": {"id": long}}), "The subject's id has more than 255"),
+            (json!({"subject": {"id": "1", "name": "a\nb"}}), "The subject's name has a control character"),
+            (json!({"tags": tags(11)}), "more than 10 tags"),
+            (json!({"tags": {"k".repeat(65): "v"}}), "The key of a tag has more than 64"),
+            (json!({"tags": {"k": long}}), "The value of a tag has more than 255"),
             (json!({"origin": "https://app.example/path"}), "origin is scheme"),
             (json!({"origin": "javascript:alert(1)"}), "origin is scheme"),
             (json!({"origin": "null"}), "origin is scheme"),

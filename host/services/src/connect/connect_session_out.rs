@@ -1,11 +1,13 @@
 //! A connect session as JSON.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use jackfield_config::clock::rfc3339;
-use jackfield_store::connect_sessions::{ConnectProof, ConnectSession, ConnectTerms};
+use jackfield_store::{
+    connect_sessions::{ConnectProof, ConnectSession, ConnectTerms},
+    subject::{Subject, Tags},
+};
 
 /// A session, without its token. Ids are decimal text, and times RFC 3339 in UTC.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,9 +22,9 @@ pub struct ConnectSessionOut {
     /// Id of the integration to connect again.
     pub integration: Option<String>,
     /// The program's own customer.
-    pub subject: Option<SubjectOut>,
+    pub subject: Option<Subject>,
     /// What the program wants to find the integration by.
-    pub tags: Map<String, Value>,
+    pub tags: Tags,
     /// The origin of the program's page.
     pub origin: Option<String>,
     /// Where the person is led in the end.
@@ -47,29 +49,19 @@ pub struct ConnectSessionOut {
     pub date_ended: Option<String>,
 }
 
-/// The program's own customer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SubjectOut {
-    /// Its id in the program.
-    pub id: String,
-    /// Its name, for people.
-    pub name: Option<String>,
-}
-
 impl ConnectSessionOut {
     /// A session as it is at a time.
     #[must_use]
     pub fn at(session: ConnectSession, now: OffsetDateTime) -> Self {
         let status = session.status_at(now).as_str();
-        let ConnectTerms {
-            providers, integration, subject, subject_name, tags, origin, return_url, proof, issuer, ..
-        } = session.terms;
+        let ConnectTerms { providers, integration, subject, tags, origin, return_url, proof, issuer, .. } =
+            session.terms;
         Self {
             id: session.id.to_string(),
             status,
             providers: (!providers.is_empty()).then_some(providers),
             integration: integration.map(|id| id.to_string()),
-            subject: subject.map(|id| SubjectOut { id, name: subject_name }),
+            subject,
             tags,
             origin,
             return_url,

@@ -8,11 +8,13 @@
 
 mod connect_entry;
 mod connect_error;
+mod connect_event;
 mod connect_principal;
 mod connect_refusal;
 mod connect_request;
 mod connect_service;
 mod connect_session_out;
+mod expiry;
 mod holder;
 mod idempotency;
 mod link;
@@ -23,7 +25,7 @@ pub use connect_principal::ConnectPrincipal;
 pub use connect_refusal::ConnectRefusal;
 pub use connect_request::{ConnectSessionIn, SubjectIn};
 pub use connect_service::{ConnectDependencies, ConnectListing, ConnectSessions, CreatedSession};
-pub use connect_session_out::{ConnectSessionOut, SubjectOut};
+pub use connect_session_out::ConnectSessionOut;
 pub use holder::Holder;
-pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter};
+pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter, subject::Subject};
 pub use link::{Hold, ShownProof};

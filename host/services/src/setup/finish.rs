@@ -26,7 +26,7 @@ use crate::{
 use jackfield_config::clock::Clock;
 use jackfield_loader::{Integration, Provider};
 use jackfield_oauth2::{CallbackError, OAuth2Error};
-use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations, subject::Tags};
+use jackfield_store::{Store, StoreResult, Tx, integrations::Installed, revocations};
 
 /// What the log calls the plugin's last step.
 const BUILD: &str = "build integration";
@@ -98,6 +98,7 @@ impl Finisher {
     ) -> StoreResult<Stored> {
         let setup = &active.setup;
         let (now, keep_alive, person) = (self.clock.now(), self.grants.keep_alive(), setup.owner.as_person());
+        let terms = active.session.as_ref().map(|session| session.session.terms.clone());
         let installation = Installation {
             key: key.clone(),
             setup: setup.clone(),
@@ -111,8 +112,8 @@ impl Finisher {
             digest: provider.plugin().digest.clone(),
             permission: self.permission.clone(),
             may_have_webhook: may_have_webhook(provider),
-            subject: None,
-            tags: Tags::default(),
+            subject: terms.as_ref().and_then(|terms| terms.subject.clone()),
+            tags: terms.map(|terms| terms.tags).unwrap_or_default(),
         };
         self.store.write_at_last(move |tx| installation.store(tx)).await
     }
@@ -141,12 +142,13 @@ impl Finisher {
         let entry =
             setup_entries::failed(&active.setup, active.session.as_deref(), &provider.plugin().digest, failure.check);
         let (session, check) = (active.session.clone(), failure.check);
+        let id = provider.id().to_owned();
         let also = move |tx: &mut Tx<'_>| {
             if let Some(tokens) = tokens {
                 tokens.record(tx)?;
             }
             if let Some(session) = session {
-                session.record_failure(tx, check)?;
+                session.record_failure(tx, &id, check)?;
             }
             revocations::revoke_setup_now(tx, &setup)?;
             tx.audit(&entry)

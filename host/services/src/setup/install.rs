@@ -267,7 +267,7 @@ impl Installation {
         outgoing_events::record(tx, &event)?;
         let installed = Installed { integration, link };
         if let Some(session) = &owner.session {
-            session.complete(tx, installed.integration.id)?;
+            session.complete(tx, &installed.integration)?;
         }
         let entry = setup_entries::installed(owner.actor.clone(), is_new, is_linked);
         let entry = setup_entries::connected_for(entry, &installed.link, former_subject.as_ref());
@@ -283,7 +283,7 @@ impl Installation {
     fn end(&self, tx: &mut Tx<'_>, entry: &Entry, check: &str) -> StoreResult<()> {
         self.record_tokens(tx)?;
         if let Some(session) = &self.session {
-            session.record_failure(tx, Some(check))?;
+            session.record_failure(tx, &self.setup.provider, Some(check))?;
         }
         webhooks::remove_of_setup(tx, self.key.session.as_bytes(), &self.setup.provider)?;
         revocations::revoke_setup_now(tx, &self.setup.nonce)?;

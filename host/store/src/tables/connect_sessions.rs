@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
 
-use super::ids::{ApiTokenId, ConnectSessionId, IntegrationId, OrganizationId, UserId};
+use super::{
+    ids::{ApiTokenId, ConnectSessionId, IntegrationId, OrganizationId, UserId},
+    subject::{Subject, Tags},
+};
 use crate::{
     database::{
         column_types::{Json, OptionalTimestamp, Timestamp, milliseconds, text_enum},
@@ -90,12 +93,10 @@ pub struct ConnectTerms {
     pub providers: Vec<String>,
     /// The integration to connect again.
     pub integration: Option<IntegrationId>,
-    /// Id of the program's customer.
-    pub subject: Option<String>,
-    /// Name of the program's customer.
-    pub subject_name: Option<String>,
+    /// The program's customer.
+    pub subject: Option<Subject>,
     /// What the program wants to find the integration by.
-    pub tags: Map<String, Value>,
+    pub tags: Tags,
     /// The origin of the program's page: it may frame the hosted page, and hears of the end.
     pub origin: Option<String>,
     /// Where the person is led in the end.
@@ -236,7 +237,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewConnectSession<'_>) -> StoreResult<Conne
     let row = (
         (t::organization_id.eq(new.organization), t::token_hash.eq(new.token_hash), t::status.eq(ConnectStatus::Open)),
         (t::made_by.eq(json(new.made_by)), t::terms.eq(json(new.terms)), t::sealed_data.eq(sealed)),
-        (t::subject_id.eq(new.terms.subject.as_deref()), t::idempotency_hash.eq(new.idempotency_hash)),
+        (t::subject_id.eq(new.terms.subject.as_ref().map(Subject::id)), t::idempotency_hash.eq(new.idempotency_hash)),
         (t::request_hash.eq(new.request_hash), t::date_added.eq(milliseconds(tx.now))),
         t::expires_at.eq(milliseconds(new.expires_at)),
     );

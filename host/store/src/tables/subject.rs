@@ -8,7 +8,7 @@ use diesel::{
     deserialize::{self, FromSql, FromSqlRow},
     sql_types::Text,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Unreadable;
 
@@ -22,14 +22,14 @@ pub const LONGEST_KEY: usize = 64;
 pub const MOST_TAGS: usize = 10;
 
 /// A customer of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     id: String,
     name: Option<String>,
 }
 
 /// Pairs of text that a program has put on an integration: by key, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, FromSqlRow)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, FromSqlRow)]
 #[serde(transparent)]
 pub struct Tags(BTreeMap<String, String>);
 

@@ -72,7 +72,7 @@ impl LinkRow {
     fn title(&self) -> String {
         let services = if self.services.is_empty() { "Any service" } else { &self.services };
         match &self.session.subject {
-            Some(subject) => format!("{services} for {}", subject.name.as_ref().unwrap_or(&subject.id)),
+            Some(subject) => format!("{services} for {}", subject.name().unwrap_or(subject.id())),
             None => services.to_owned(),
         }
     }

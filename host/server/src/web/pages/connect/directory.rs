@@ -15,6 +15,7 @@ use super::{
 use crate::{
     app::AppHandle,
     web::{
+        branding::{accent_url, logo_url},
         connect_cookie::{ConnectCookie, KnownBrowser},
         error::{Problem, WebError},
         headers::private,
@@ -25,14 +26,17 @@ use crate::{
 };
 use jackfield_services::{
     accounts::Organization,
-    connect::{ConnectPrincipal, ConnectRefusal, Hold, ShownProof},
+    connect::{ConnectPrincipal, ConnectRefusal, Hold, ShownProof, Subject},
     setup::Refusal,
 };
 
 #[derive(Template)]
 #[template(path = "connect.html")]
 struct DirectoryPage<'a> {
+    /// What the organization calls itself, with its logo and the style sheet of its color.
     organization: &'a str,
+    logo: Option<String>,
+    accent: Option<String>,
     subject: Option<&'a str>,
     token: &'a str,
     session: String,
@@ -79,8 +83,9 @@ pub(in crate::web) async fn open(
     if let Err(refusal) = app.setups.is_turned_on(organization) {
         return Ok(refused(refusal, reference.as_deref()));
     }
+    let opened = OpenedLink { session: &session, organization, token: &token };
     if is_framed(&headers) {
-        return Ok(page(&app, &session, organization, &token, Shown::Framed));
+        return opened.page(&app, Shown::Framed).await;
     }
     let browser = KnownBrowser::of(cookie);
     let shown = match app.connect_sessions.hold(&session, browser.holder, &ShownProof::default()).await? {
@@ -92,7 +97,7 @@ pub(in crate::web) async fn open(
             return Ok(refused(refusal, reference.as_deref()));
         }
     };
-    let mut response = page(&app, &session, organization, &token, shown);
+    let mut response = opened.page(&app, shown).await?;
     browser.leave(&app.url_prefix, &mut response);
     Ok(response)
 }
@@ -111,31 +116,38 @@ fn is_framed(headers: &HeaderMap) -> bool {
     matches!(dest, Some(b"iframe" | b"frame" | b"embed" | b"object" | b"fencedframe"))
 }
 
-fn page(
-    app: &AppHandle,
-    session: &ConnectPrincipal,
-    organization: &Organization,
-    token: &str,
-    shown: Shown,
-) -> Response {
-    let terms = &session.session.terms;
-    let page = DirectoryPage {
-        organization: &organization.name,
-        subject: terms.subject_name.as_deref(),
-        token,
-        session: session.session.id.to_string(),
-        providers: providers(app, session),
-        is_again: terms.integration.is_some(),
-        is_framed: matches!(shown, Shown::Framed),
-        origin: terms.origin.as_deref().unwrap_or_default(),
-        to_prove: if let Shown::Unproved(proof) = shown { proof } else { "" },
-    };
-    let policy = format!(
-        "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         base-uri 'none'",
-        app.url_prefix.absolute("/static/")
-    );
-    framable(private(html(&page), &policy), session)
+/// A link that can be used.
+struct OpenedLink<'a> {
+    session: &'a ConnectPrincipal,
+    organization: &'a Organization,
+    token: &'a str,
+}
+
+impl OpenedLink<'_> {
+    async fn page(&self, app: &AppHandle, shown: Shown) -> Result<Response, WebError> {
+        let Self { session, organization, token } = *self;
+        let settings = app.organization_settings.get(organization.id).await?;
+        let terms = &session.session.terms;
+        let page = DirectoryPage {
+            organization: settings.display_name.as_deref().unwrap_or(&organization.name),
+            logo: logo_url(&organization.slug, &settings),
+            accent: accent_url(&settings),
+            subject: terms.subject.as_ref().and_then(Subject::name),
+            token,
+            session: session.session.id.to_string(),
+            providers: providers(app, session),
+            is_again: terms.integration.is_some(),
+            is_framed: matches!(shown, Shown::Framed),
+            origin: terms.origin.as_deref().unwrap_or_default(),
+            to_prove: if let Shown::Unproved(proof) = shown { proof } else { "" },
+        };
+        let policy = format!(
+            "default-src 'none'; script-src {}; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             base-uri 'none'",
+            app.url_prefix.absolute("/static/")
+        );
+        Ok(framable(private(html(&page), &policy), session))
+    }
 }
 
 /// The services that the session is for and that can be connected now. Browsers apply `form-action`
