@@ -38,7 +38,8 @@ const HTTPS_ONLY: &str = "max-age=31536000";
 
 /// Sets the headers that every answer has, unless the handler set its own.
 pub(super) async fn security(State(app): State<AppHandle>, request: Request, next: Next) -> Response {
-    let is_setup = request.uri().path().starts_with("/extensions/");
+    let path = request.uri().path();
+    let is_setup = path.starts_with("/extensions/") || path.starts_with("/connect/");
     let mut response = next.run(request).await;
     if !is_setup && is_page(&response) {
         let policy = HeaderValue::from_static(OPENER_POLICY);

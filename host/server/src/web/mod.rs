@@ -8,6 +8,7 @@ mod api;
 mod auth;
 mod client_address;
 mod compression;
+mod connect_cookie;
 mod csrf;
 mod device_cookie;
 mod error;

@@ -10,7 +10,7 @@ use super::{
     compression::{compressed, compressed_file},
     health, inbound, layers,
     pages::{
-        account, assets, audit_log, connect_links, connect_script, error_page, icons, integration_detail,
+        account, assets, audit_log, connect, connect_links, connect_script, error_page, icons, integration_detail,
         integration_list, login, setup,
     },
 };
@@ -61,7 +61,12 @@ pub fn router(app: AppHandle) -> Router {
         )
         .route("/extensions/{provider}/setup/", layers::with_effect(get(setup::visit).post(setup::visit)))
         .route("/extensions/{provider}/setup/{server}/", layers::with_effect(get(setup::visit).post(setup::visit)))
-        .route("/extensions/{provider}/leaving/", get(setup::leaving));
+        .route("/extensions/{provider}/leaving/", get(setup::leaving))
+        .route("/connect/{token}/", layers::with_effect(get(connect::open)))
+        .route("/connect/{token}/status/", get(connect::status))
+        .route("/connect/{token}/providers/{provider}/", post(connect::start))
+        .route("/connect/sessions/{id}/closed/", get(connect::closed))
+        .route("/connect/sessions/{id}/providers/{provider}/", post(connect::start_again));
 
     let streamed = Router::new()
         .route("/api/0/organizations/{org}/integrations/{id}/proxy/", any(api::proxy))

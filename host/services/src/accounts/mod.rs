@@ -36,7 +36,7 @@ use password_queue::PasswordQueue;
 pub use people::{People, PersonOut, UserContents};
 pub use role::{Role, Scope};
 use throttle::Throttle;
-pub(crate) use token::{generate_with, hash as token_hash};
+pub(crate) use token::{generate_with, hash as token_hash, is_well_formed_with};
 
 use jackfield_config::clock::Clock;
 pub use jackfield_store::{

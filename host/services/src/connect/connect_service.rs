@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
+    connect_entry::described,
     connect_error::{ConnectError, MOST_OPEN},
     connect_request::{CheckedRequest, ConnectSessionIn, check_origins},
     connect_session_out::ConnectSessionOut,
@@ -17,7 +18,7 @@ use jackfield_config::UrlPrefix;
 use jackfield_loader::Plugins;
 use jackfield_store::{
     ConnectSessionId, OrganizationId, Store, StoreError, StoreResult, Tx,
-    audit::{Action, Entry},
+    audit::Action,
     connect_sessions::{
         self, ConnectData, ConnectFilter, ConnectMaker, ConnectSession, ConnectStatus, NewConnectSession,
     },
@@ -181,7 +182,7 @@ struct NewSession {
 }
 
 impl NewSession {
-    fn make(self, tx: &mut Tx<'_>) -> StoreResult<Made> {
+    fn make(mut self, tx: &mut Tx<'_>) -> StoreResult<Made> {
         let organization = self.access.organization.id;
         let maker = maker(tx, &self.access)?;
         let key = self.idempotency_key.as_deref().map(|key| Idempotency::new(key, &maker, &self.asked));
@@ -205,8 +206,8 @@ impl NewSession {
     }
 
     /// What only the database knows of a request.
-    fn check(&self, tx: &mut Tx<'_>) -> StoreResult<Result<(), ConnectError>> {
-        let (organization, terms) = (self.access.organization.id, &self.checked.terms);
+    fn check(&mut self, tx: &mut Tx<'_>) -> StoreResult<Result<(), ConnectError>> {
+        let (organization, terms) = (self.access.organization.id, &mut self.checked.terms);
         if (terms.origin.is_some() || terms.return_url.is_some())
             && let Err(error) = check_origins(terms, &organization_settings::allowed_origins(tx, organization)?)
         {
@@ -214,10 +215,11 @@ impl NewSession {
         }
         if let Some(id) = terms.integration {
             let found = integrations::one_of_organization(tx, organization, id)?;
-            let is_allowed = |found: &integrations::Installed| {
-                terms.providers.is_empty() || terms.providers.contains(&found.integration.provider)
-            };
-            if !found.as_ref().is_some_and(is_allowed) {
+            let provider = found.map(|found| found.integration.provider);
+            let is_allowed = |id: &String| terms.providers.is_empty() || terms.providers.contains(id);
+            // Nothing else may come of it.
+            terms.providers = provider.filter(is_allowed).into_iter().collect();
+            if terms.providers.is_empty() {
                 let words = format!("The organization has no integration with the id {id} of an allowed provider.");
                 return Ok(Err(ConnectError::invalid(words)));
             }
@@ -260,20 +262,4 @@ fn made_before(tx: &mut Tx<'_>, organization: OrganizationId, key: &Idempotency)
     }
     let token = session.data(tx)?.token.ok_or(StoreError::Corrupt("the token of a connect session"))?;
     Ok(Some(Ok((session, token))))
-}
-
-/// An entry that says which session, and for whom.
-fn described(action: Action, by: jackfield_store::audit::Actor, session: &ConnectSession) -> Entry {
-    let terms = &session.terms;
-    let entry =
-        Entry::new(action, by).organization(session.organization).detail("connect-session", session.id.to_string());
-    let entry = match &terms.subject {
-        Some(subject) => entry.detail("subject", subject.as_str()),
-        None => entry,
-    };
-    let entry = match terms.integration {
-        Some(integration) => entry.integration_id(integration),
-        None => entry,
-    };
-    if terms.providers.is_empty() { entry } else { entry.detail("providers", terms.providers.clone()) }
 }

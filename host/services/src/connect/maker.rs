@@ -1,7 +1,13 @@
-//! Who makes a connect session.
+//! Who has made a connect session, and whether they still may: a revoked token ends what it has
+//! begun.
 
-use crate::accounts::Access;
-use jackfield_store::{StoreResult, Tx, api_tokens, audit::Actor, connect_sessions::ConnectMaker, users};
+use crate::accounts::{Access, Organization, Scope, of_user};
+use jackfield_store::{
+    StoreResult, Tx, api_tokens,
+    audit::Actor,
+    connect_sessions::{ConnectMaker, ConnectSession},
+    organizations, users,
+};
 
 /// Who makes a session, with their name as it is now.
 pub(super) fn maker(tx: &mut Tx<'_>, access: &Access) -> StoreResult<ConnectMaker> {
@@ -19,5 +25,23 @@ pub(super) fn actor(maker: &ConnectMaker) -> Actor {
         (Some(token), _) => Actor::token(token, maker.name.as_str()),
         (None, Some(user)) => Actor::user(user).named(maker.name.as_str()),
         (None, None) => Actor::host(),
+    }
+}
+
+/// The organization of a session, if who has made it may still let people connect there.
+pub(super) fn organization_of(tx: &mut Tx<'_>, session: &ConnectSession) -> StoreResult<Option<Organization>> {
+    let organization = session.organization;
+    match (session.made_by.token, session.made_by.user) {
+        (Some(token), _) => {
+            let Some(token) = api_tokens::get(tx, organization, token)? else { return Ok(None) };
+            let lives = token.expires_at.is_none_or(|end| tx.now() < end);
+            let scope = Scope::IntegrationsConnect.to_string();
+            if lives && token.scopes.contains(&scope) { organizations::by_id(tx, organization) } else { Ok(None) }
+        }
+        (None, Some(user)) => {
+            let access = of_user(tx, user, |tx| organizations::by_id(tx, organization))?;
+            Ok(access.filter(Access::may_let_connect).map(|access| access.organization))
+        }
+        (None, None) => Ok(None),
     }
 }

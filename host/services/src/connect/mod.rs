@@ -6,15 +6,24 @@
 //! - A session connects what its program did not ask for, or outlives the right of who has made it.
 //! - The token of a session, or the cookie of its browser, stands in the database.
 
+mod connect_entry;
 mod connect_error;
+mod connect_principal;
+mod connect_refusal;
 mod connect_request;
 mod connect_service;
 mod connect_session_out;
+mod holder;
 mod idempotency;
+mod link;
 mod maker;
 
 pub use connect_error::ConnectError;
+pub use connect_principal::ConnectPrincipal;
+pub use connect_refusal::ConnectRefusal;
 pub use connect_request::{ConnectSessionIn, SubjectIn};
 pub use connect_service::{ConnectDependencies, ConnectListing, ConnectSessions, CreatedSession};
 pub use connect_session_out::{ConnectSessionOut, SubjectOut};
+pub use holder::Holder;
 pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter};
+pub use link::{Hold, ShownProof};

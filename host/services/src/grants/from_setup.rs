@@ -6,10 +6,7 @@ use time::{Duration, OffsetDateTime};
 use super::new_tokens::renewed;
 use jackfield_loader::{Grant, Integration, OAuth2, Provider, State, Step, StepKind};
 use jackfield_oauth2::sorted_scopes;
-use jackfield_store::{
-    UserId,
-    grants::{NewGrant, Origin, Scopes, Tokens},
-};
+use jackfield_store::grants::{NewGrant, Origin, Scopes, Tokens};
 
 /// Name of the one grant of an integration whose provider names none.
 const DERIVED: &str = "access";
@@ -18,14 +15,14 @@ const DERIVED: &str = "access";
 const SPENT: [&str; 4] = ["data", "oauth2", "id_token_claims", "userinfo"];
 
 /// The grants of a finished setup: those that the provider names, or else the one of its token
-/// answer.
+/// answer. `person` is who has brought them, where the provider names nobody.
 #[must_use]
 pub fn grants_of_setup(
     provider: &Provider,
     integration: &Integration,
     state: &State,
     hosts: &[String],
-    user: UserId,
+    person: &str,
     now: OffsetDateTime,
     keep_alive: Option<Duration>,
 ) -> Vec<NewGrant> {
@@ -39,7 +36,7 @@ pub fn grants_of_setup(
             state: step.map(|step| needed_state(step, state)).unwrap_or_default(),
             hosts: hosts.to_vec(),
             api_url: integration.api_url.clone(),
-            origin: step.and_then(described_server).map(|server| origin(server, integration, user)),
+            origin: step.and_then(described_server).map(|server| origin(server, integration, person)),
             ..Tokens::default()
         };
         let server = step.and_then(described_server);
@@ -55,13 +52,13 @@ pub fn grants_of_setup(
 }
 
 /// Where the tokens of a setup come from, so that a refresh token is never taken for another's.
-fn origin(server: &OAuth2, integration: &Integration, user: UserId) -> Origin {
+fn origin(server: &OAuth2, integration: &Integration, person: &str) -> Origin {
     let person = match &integration.identity {
         Some(identity) => {
             let parts = [&identity.identity_type, &identity.instance, &identity.external_id];
             serde_json::to_string(&parts).unwrap_or_default()
         }
-        None => format!("user {user}"),
+        None => person.to_owned(),
     };
     Origin { server: server.server_id(), client: server.client_id.clone(), person }
 }

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::result::Channel;
-use crate::accounts::Organization;
+use super::{result::Channel, setup_owner::SetupOwner};
+use crate::{accounts::Organization, connect::ConnectPrincipal};
 use jackfield_loader::State;
 use jackfield_store::{
-    IntegrationId, OrganizationId, StoreResult, Tx, UserId,
+    IntegrationId, OrganizationId, StoreResult, Tx,
     revocations::{self, NewRevocation},
     setups::ClaimId,
 };
@@ -23,8 +23,9 @@ pub(super) const MAX_HOSTS: usize = 8;
 pub struct Setup {
     /// Tells this setup from all others; `setup.id` in the log.
     pub nonce: String,
-    /// Who started it.
-    pub user: UserId,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub owner: SetupOwner,
     /// For which organization.
     pub organization: OrganizationId,
     /// Id of the provider.
@@ -80,6 +81,8 @@ impl std::fmt::Debug for Setup {
 pub(super) struct ActiveSetup {
     pub(super) setup: Setup,
     pub(super) organization: Organization,
+    /// Whose person has no account here.
+    pub(super) session: Option<Box<ConnectPrincipal>>,
     pub(super) claim: ClaimId,
     /// The tokens of a callback in this request. A later step may have moved them in the state
     /// before the setup is saved.

@@ -7,16 +7,18 @@ use super::{
     pending::{PendingSetups, Unclaimed},
     permission::Permission,
     refusal::Refusal,
-    setup_request::SetupRequest,
+    setup_owner::SetupOwner,
+    setup_request::{Requester, SetupRequest},
     signer::{Signer, Unverified},
 };
 use crate::{
     accounts::{Access, Organization},
+    connect::ConnectPrincipal,
     principal::Principal,
 };
 use jackfield_config::clock::Clock;
 use jackfield_loader::Provider;
-use jackfield_store::{StoreResult, UserId, setups::Claim};
+use jackfield_store::{StoreResult, setups::Claim};
 
 /// Checks setups as they come out of the database.
 #[derive(Clone)]
@@ -34,6 +36,9 @@ impl SetupCheck {
         request: &SetupRequest,
         provider: &Provider,
     ) -> StoreResult<Result<ActiveSetup, Refusal>> {
+        if request.by != Requester::Person {
+            return self.claim_for_session(request, provider).await;
+        }
         let key = request.key();
         let Some((principal, claim)) = self.pending.claim_for_person(&key).await? else {
             return Ok(Err(Refusal::NoSession));
@@ -43,7 +48,8 @@ impl SetupCheck {
             Claim::Missing => return Ok(Err(Refusal::NoneUnderWay)),
             Claim::Busy => return Ok(Err(Refusal::Busy)),
         };
-        let checked = match self.check(&text, &principal, request, provider) {
+        let asks = principal.user.map(SetupOwner::User);
+        let checked = match self.check(&text, asks, request, provider) {
             Ok(setup) => match self.organization(&setup, principal).await {
                 Ok(organization) => organization.map(|organization| (setup, organization)),
                 Err(error) => {
@@ -57,7 +63,57 @@ impl SetupCheck {
         if checked.is_err() {
             self.pending.remove(&key, claim).await?;
         }
-        Ok(checked.map(|(setup, organization)| ActiveSetup { setup, organization, claim, obtained: None }))
+        Ok(checked.map(|(setup, organization)| ActiveSetup {
+            setup,
+            organization,
+            session: None,
+            claim,
+            obtained: None,
+        }))
+    }
+
+    /// The same for a connect session. All that is checked of it was read with the claim.
+    async fn claim_for_session(
+        &self,
+        request: &SetupRequest,
+        provider: &Provider,
+    ) -> StoreResult<Result<ActiveSetup, Refusal>> {
+        let key = request.key();
+        let Some((session, claim)) = self.pending.claim_for_session(&key).await? else {
+            return Ok(Err(Refusal::NoSession));
+        };
+        let (text, claim) = match claim {
+            Claim::Claimed(text, claim) => (text, claim),
+            Claim::Missing => return Ok(Err(self.why_missing(&session, request))),
+            Claim::Busy => return Ok(Err(Refusal::Busy)),
+        };
+        let asks = Some(SetupOwner::ConnectSession(session.session.id));
+        let checked = self.permission.check_requester(&session, request.by, provider.id());
+        let checked = checked.and_then(|organization| {
+            let setup = self.check(&text, asks, request, provider)?;
+            if setup.organization == organization.id { Ok((setup, organization)) } else { Err(Refusal::NoMember) }
+        });
+        match checked {
+            Ok((setup, organization)) => {
+                let session = Some(Box::new(session));
+                Ok(Ok(ActiveSetup { setup, organization, session, claim, obtained: None }))
+            }
+            // What another browser sends ends nothing.
+            Err(Refusal::OtherBrowser) => {
+                self.pending.give_back(&key, claim).await?;
+                Ok(Err(Refusal::OtherBrowser))
+            }
+            Err(refusal) => {
+                self.pending.remove(&key, claim).await?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    /// Why a session has no setup: it may be over.
+    fn why_missing(&self, session: &ConnectPrincipal, request: &SetupRequest) -> Refusal {
+        let checked = self.permission.check_requester(session, request.by, &request.provider);
+        checked.err().unwrap_or(Refusal::NoneUnderWay)
     }
 
     /// A setup that may go on, of a request that does not claim it.
@@ -67,7 +123,7 @@ impl SetupCheck {
         request: &SetupRequest,
         provider: &Provider,
     ) -> Result<Setup, Refusal> {
-        let setup = self.check(&found.text, &found.principal, request, provider)?;
+        let setup = self.check(&found.text, found.principal.user.map(SetupOwner::User), request, provider)?;
         let access = access_for(&setup, &found.principal).ok_or(Refusal::NoMember)?;
         self.permission.check(access).map(|()| setup)
     }
@@ -75,12 +131,12 @@ impl SetupCheck {
     fn check(
         &self,
         text: &str,
-        principal: &Principal,
+        asks: Option<SetupOwner>,
         request: &SetupRequest,
         provider: &Provider,
     ) -> Result<Setup, Refusal> {
         let unverified = Signer::read(text).ok_or(Refusal::NoneUnderWay)?;
-        check_request(&unverified, principal.user, request)?;
+        check_request(&unverified, asks, request)?;
         if !self.signer.is_signed(&unverified, provider) {
             let is_same_provider = self.signer.is_for(&unverified, provider);
             return Err(if is_same_provider { Refusal::Tampered } else { Refusal::ProviderChanged });
@@ -119,14 +175,14 @@ fn access_for<'a>(setup: &Setup, principal: &'a Principal) -> Option<&'a Access>
     principal.access.as_ref().filter(|access| access.organization.id == setup.organization)
 }
 
-/// Whether the setup belongs to the provider and the person of a request.
-fn check_request(unverified: &Unverified, user: Option<UserId>, request: &SetupRequest) -> Result<(), Refusal> {
+/// Whether the setup belongs to the provider of a request, and to who asks.
+fn check_request(unverified: &Unverified, asks: Option<SetupOwner>, request: &SetupRequest) -> Result<(), Refusal> {
     if unverified.setup.provider != request.provider {
         return Err(Refusal::OtherProvider);
     }
-    match user {
+    match asks {
         None => Err(Refusal::LoggedOut),
-        Some(user) if user != unverified.setup.user => Err(Refusal::OtherUser),
+        Some(owner) if owner != unverified.setup.owner => Err(Refusal::OtherUser),
         Some(_) => Ok(()),
     }
 }
@@ -161,6 +217,7 @@ mod tests {
     fn request(provider: &str) -> SetupRequest {
         SetupRequest {
             session: SessionKey::fixed([0; 32]),
+            by: Requester::Person,
             provider: provider.to_owned(),
             server: None,
             sender: Sender::Ours,
@@ -178,10 +235,12 @@ mod tests {
             ("other", Some("2"), Err(Refusal::OtherProvider)),
         ];
         for (provider, user, expected) in cases {
-            let id = user.map(|id: &str| id.parse().expect("an id"));
+            let id = user.map(|id: &str| SetupOwner::User(id.parse().expect("an id")));
             let checked = check_request(&setup("slack", 1), id, &request(provider));
             assert_eq!(checked, expected, "{provider} {user:?}");
         }
+        let session = Some(SetupOwner::ConnectSession("1".parse().expect("an id")));
+        assert_eq!(check_request(&setup("slack", 1), session, &request("slack")), Err(Refusal::OtherUser));
     }
 
     #[test]

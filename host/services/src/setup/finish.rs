@@ -10,7 +10,7 @@ use super::{
     plan::may_have_webhook,
     rate_limit::RateLimit,
     refusal::Refusal,
-    result::SetupResult,
+    result::{ConnectReturn, SetupResult},
     setup_entries,
     setup_outcome::{Failure, INTERNAL_ERROR, Outcome},
     setup_request::SetupKey,
@@ -18,6 +18,7 @@ use super::{
     unstored_tokens::unstored_tokens,
 };
 use crate::{
+    connect::ConnectPrincipal,
     grants::{Grants, grants_of_setup},
     integrations::IntegrationOut,
     revocations::Revocations,
@@ -61,7 +62,7 @@ impl Finisher {
         }
         match stored {
             Ok(Stored::Installed(installed, _)) => {
-                self.rate_limit.finish(active.setup.user);
+                self.rate_limit.finish(active.setup.owner);
                 Ok(Outcome::Ended(succeeded(provider, &active, &installed)))
             }
             Ok(Stored::OtherAccount) => Ok(Outcome::Ended(failed(provider, &active, other_account()))),
@@ -96,12 +97,13 @@ impl Finisher {
         tokens: Option<UnstoredTokens>,
     ) -> StoreResult<Stored> {
         let setup = &active.setup;
-        let (now, keep_alive) = (self.clock.now(), self.grants.keep_alive());
+        let (now, keep_alive, person) = (self.clock.now(), self.grants.keep_alive(), setup.owner.as_person());
         let installation = Installation {
             key: key.clone(),
             setup: setup.clone(),
             claim: active.claim,
-            grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, setup.user, now, keep_alive),
+            grants: grants_of_setup(provider, &integration, &setup.state, &setup.hosts, &person, now, keep_alive),
+            session: active.session.clone(),
             may_share_identity: may_share_identity(provider, &integration),
             plugin: provider.plugin().name.clone(),
             integration,
@@ -136,10 +138,15 @@ impl Finisher {
         failure: Failure,
     ) -> StoreResult<Outcome> {
         let setup = active.setup.nonce.clone();
-        let entry = setup_entries::failed(&active.setup, &provider.plugin().digest, failure.check);
+        let entry =
+            setup_entries::failed(&active.setup, active.session.as_deref(), &provider.plugin().digest, failure.check);
+        let (session, check) = (active.session.clone(), failure.check);
         let also = move |tx: &mut Tx<'_>| {
             if let Some(tokens) = tokens {
                 tokens.record(tx)?;
+            }
+            if let Some(session) = session {
+                session.record_failure(tx, check)?;
             }
             revocations::revoke_setup_now(tx, &setup)?;
             tx.audit(&entry)
@@ -205,7 +212,7 @@ pub(super) fn foreign_answer(provider: &Provider, active: &ActiveSetup, error: C
 }
 
 fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option<&'static str>) -> SetupResult {
-    let ActiveSetup { setup, organization, .. } = active;
+    let ActiveSetup { setup, organization, session, .. } = active;
     SetupResult {
         success: true,
         data,
@@ -216,6 +223,15 @@ fn result(provider: &Provider, active: &ActiveSetup, data: Value, failed: Option
         failed,
         dialog: setup.dialog,
         channel: setup.channel.clone(),
+        connect: session.as_ref().map(|session| way_back(session)),
+    }
+}
+
+fn way_back(ConnectPrincipal { session, .. }: &ConnectPrincipal) -> ConnectReturn {
+    ConnectReturn {
+        session: session.id,
+        origin: session.terms.origin.clone(),
+        return_url: session.terms.return_url.clone(),
     }
 }
 

@@ -5,11 +5,13 @@ use super::{
     permission::Permission,
     refusal::Refusal,
     setup_entries,
+    setup_owner::SetupOwner,
     setup_request::SetupKey,
 };
 use crate::{
     accounts::Organization,
     audit::{Actor, Entry},
+    connect::ConnectPrincipal,
 };
 use jackfield_loader::{Identity, Integration};
 use jackfield_store::{
@@ -17,7 +19,7 @@ use jackfield_store::{
     grants::NewGrant,
     identities::{self, NewIdentity},
     identity_providers::{self, Claimed, KnownIdentityProvider, ProvingPlugin},
-    installing::{self, EndedSetup},
+    installing::{self, EndedSetup, Found},
     integrations::{Installed, Integration as StoredIntegration, NewIntegration},
     organization_integrations::{self, LinkInstalled, NewLink},
     outgoing_events::{self, EventKind, NewEvent},
@@ -66,6 +68,8 @@ pub(super) enum Stored {
 pub(super) struct Installation {
     pub(super) key: SetupKey,
     pub(super) setup: Setup,
+    /// As it was claimed, of a person without an account here.
+    pub(super) session: Option<Box<ConnectPrincipal>>,
     pub(super) claim: ClaimId,
     pub(super) integration: Integration,
     pub(super) grants: Vec<NewGrant>,
@@ -89,7 +93,8 @@ pub(super) struct Installation {
 /// Whose setup it is, with names for the audit log, which reads none of them then.
 struct Owner {
     organization: Organization,
-    email: String,
+    actor: Actor,
+    session: Option<ConnectPrincipal>,
 }
 
 /// The integration of the account, and the identity that was proved, as they are stored.
@@ -105,25 +110,25 @@ impl Installation {
             self.record_tokens(tx)?;
             return Ok(Stored::NotOurs);
         };
-        let organization = match self.permission.check_again(&self.setup, &found)? {
-            Ok(organization) => organization,
+        let owner = match self.check_owner(tx, &found)? {
+            Ok(owner) => owner,
             Err(refusal) => {
-                let denied = setup_entries::failed(&self.setup, &self.digest, Some(ACCESS_DENIED));
-                self.end(tx, &denied.detail("check", refusal.check()))?;
+                let entry =
+                    setup_entries::failed(&self.setup, self.session.as_deref(), &self.digest, Some(ACCESS_DENIED));
+                self.end(tx, &entry.detail("check", refusal.check()), ACCESS_DENIED)?;
                 return Ok(Stored::Refused(refusal));
             }
         };
         if self.setup.integration.is_some_and(|expected| found.integration != Some(expected)) {
-            self.end(tx, &self.failed_with_account(OTHER_ACCOUNT))?;
+            self.end(tx, &self.failed_with_account(OTHER_ACCOUNT), OTHER_ACCOUNT)?;
             return Ok(Stored::OtherAccount);
         }
         let identity = match self.identity_provider(tx, found.identity_provider)? {
             Some(Claimed::OwnedBy(owner)) => return self.refuse_identity(tx, owner),
-            Some(Claimed::Granted(id)) => self.new_identity(id),
-            None => None,
+            // An identity belongs to a person with an account here.
+            Some(Claimed::Granted(id)) if self.session.is_none() => self.new_identity(id),
+            Some(Claimed::Granted(_)) | None => None,
         };
-        let email = found.user.map(|user| user.email).unwrap_or_default();
-        let owner = Owner { organization, email };
         let new = self.new_integration();
         if found.integration.is_none()
             && let Some((integration, proved)) = installing::make_account(tx, &new, identity.as_ref())?
@@ -132,11 +137,31 @@ impl Installation {
         }
         let only_for = (!self.permission.may_share(&owner.organization)).then_some(owner.organization.id);
         let Some((integration, is_new)) = installing::install_account(tx, &new, found.integration, only_for)? else {
-            self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN))?;
+            self.end(tx, &self.failed_with_account(ACCOUNT_TAKEN), ACCOUNT_TAKEN)?;
             return Ok(Stored::AccountTaken);
         };
         let proved = identity.map(|identity| identities::authenticate(tx, &identity)).transpose()?;
         self.install(tx, &owner, Account { integration, is_new, proved })
+    }
+
+    /// Whether who has started the setup still may install. Nobody takes that away until the
+    /// transaction ends.
+    fn check_owner(&self, tx: &mut Tx<'_>, found: &Found) -> StoreResult<Result<Owner, Refusal>> {
+        let session = match self.setup.owner {
+            SetupOwner::User(user) => {
+                let email = found.user.as_ref().map(|user| user.email.clone()).unwrap_or_default();
+                let actor = || Actor::user(user).named(email);
+                let checked = self.permission.check_again(user, found)?;
+                return Ok(checked.map(|organization| Owner { organization, actor: actor(), session: None }));
+            }
+            SetupOwner::ConnectSession(session) => session,
+        };
+        let checked = self.permission.check_session_again(tx, session, &self.setup.provider)?;
+        Ok(checked.and_then(|(organization, session)| {
+            let is_same = organization.id == self.setup.organization;
+            let owner = Owner { organization, actor: session.actor(), session: Some(session) };
+            if is_same { Ok(owner) } else { Err(Refusal::NoMember) }
+        }))
     }
 
     fn ended_setup(&self) -> EndedSetup<'_> {
@@ -145,7 +170,7 @@ impl Installation {
             session_key: self.key.session.as_bytes(),
             provider: &self.setup.provider,
             claim: self.claim,
-            user: self.setup.user,
+            user: self.setup.owner.user(),
             organization: self.setup.organization,
             external_id: &self.integration.external_id,
             identity: identity.map_or(("", ""), |identity| (&identity.identity_type, &identity.instance)),
@@ -175,8 +200,8 @@ impl Installation {
     fn refuse_identity(self, tx: &mut Tx<'_>, owner: String) -> StoreResult<Stored> {
         let identity = self.integration.identity.as_ref();
         let identity_type = identity.map(|identity| identity.identity_type.clone()).unwrap_or_default();
-        let entry = setup_entries::failed(&self.setup, &self.digest, Some(FOREIGN_IDENTITY));
-        self.end(tx, &entry.detail(FOREIGN_IDENTITY, identity_type.as_str()))?;
+        let entry = setup_entries::failed(&self.setup, self.session.as_deref(), &self.digest, Some(FOREIGN_IDENTITY));
+        self.end(tx, &entry.detail(FOREIGN_IDENTITY, identity_type.as_str()), FOREIGN_IDENTITY)?;
         Ok(Stored::ForeignIdentity { identity_type, owner })
     }
 
@@ -196,10 +221,10 @@ impl Installation {
     ) -> StoreResult<Stored> {
         let Self { key, setup, integration: built, grants, digest, may_have_webhook, subject, tags, .. } = self;
         let Integration { metadata, identity, .. } = built;
-        if let Some(proved) = proved {
-            user_identities::link(tx, setup.user, proved)?;
+        let (organization, user) = (setup.organization, setup.owner.user());
+        if let Some((user, proved)) = user.zip(proved) {
+            user_identities::link(tx, user, proved)?;
         }
-        let (organization, user) = (setup.organization, Some(setup.user));
         let put_grants = if is_new { revoking::put_first_grants } else { revoking::put_grants };
         let revocation = put_grants(tx, &integration, organization, grants)?;
         revocations::forget_setup(tx, &setup.nonce)?;
@@ -224,26 +249,32 @@ impl Installation {
         }
         outgoing_events::record(tx, &event)?;
         let installed = Installed { integration, link };
-        let entry = setup_entries::installed(owner.actor(&setup), is_new, is_linked);
+        if let Some(session) = &owner.session {
+            session.complete(tx, installed.integration.id)?;
+        }
+        let entry = setup_entries::installed(owner.actor.clone(), is_new, is_linked);
         let entry = setup_entries::connected_for(entry, &installed.link, former_subject.as_ref());
         owner.audit(tx, &digest, &installed, entry)?;
         if let Some((proved, identity)) = proved.zip(identity) {
-            let entry = setup_entries::identity_linked(owner.actor(&setup), proved, identity.external_id);
+            let entry = setup_entries::identity_linked(owner.actor.clone(), proved, identity.external_id);
             owner.audit(tx, &digest, &installed, entry)?;
         }
         Ok(Stored::Installed(Box::new(installed), revocation))
     }
 
     /// Ends the setup without an integration, in the same transaction: its tokens are revoked.
-    fn end(&self, tx: &mut Tx<'_>, entry: &Entry) -> StoreResult<()> {
+    fn end(&self, tx: &mut Tx<'_>, entry: &Entry, check: &str) -> StoreResult<()> {
         self.record_tokens(tx)?;
+        if let Some(session) = &self.session {
+            session.record_failure(tx, Some(check))?;
+        }
         webhooks::remove_of_setup(tx, self.key.session.as_bytes(), &self.setup.provider)?;
         revocations::revoke_setup_now(tx, &self.setup.nonce)?;
         tx.audit(entry)
     }
 
     fn failed_with_account(&self, check: &'static str) -> Entry {
-        let entry = setup_entries::failed(&self.setup, &self.digest, Some(check));
+        let entry = setup_entries::failed(&self.setup, self.session.as_deref(), &self.digest, Some(check));
         entry.detail(check, self.integration.external_id.as_str())
     }
 
@@ -253,11 +284,8 @@ impl Installation {
 }
 
 impl Owner {
-    fn actor(&self, setup: &Setup) -> Actor {
-        Actor::user(setup.user).named(self.email.as_str())
-    }
-
     fn audit(&self, tx: &mut Tx<'_>, digest: &str, installed: &Installed, entry: Entry) -> StoreResult<()> {
+        let entry = self.session.iter().fold(entry, |entry, session| session.note(entry));
         let entry = entry.organization_named(self.organization.id, self.organization.slug.as_str());
         tx.audit(&entry.integration(&installed.integration).plugin_digest(digest))
     }

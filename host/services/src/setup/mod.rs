@@ -14,6 +14,7 @@
 
 mod active;
 mod check;
+mod connected;
 mod finish;
 mod install;
 mod pending;
@@ -26,6 +27,7 @@ mod refusal;
 mod result;
 mod setup_entries;
 mod setup_outcome;
+mod setup_owner;
 mod setup_request;
 mod setup_service;
 mod signer;
@@ -40,11 +42,13 @@ mod visit_cost;
 mod webhook;
 
 pub use active::Setup;
+pub use connected::{ConnectStartError, connected_setup, start_connected};
 pub use permission::FEATURE;
 pub use refusal::Refusal;
-pub use result::{Channel, SetupResult};
+pub use result::{Channel, ConnectReturn, SetupResult};
 pub use setup_outcome::{INTERNAL_ERROR, Outcome, Page, Progress};
-pub use setup_request::{STEP_FIELD, Sender, SetupRequest};
+pub use setup_owner::SetupOwner;
+pub use setup_request::{Requester, STEP_FIELD, Sender, SetupRequest};
 pub use setup_service::{SetupDependencies, SetupService};
 pub use start::{Start, StartError};
 pub use visit_cost::{MAX_VISIT_REQUESTS, MAX_VISIT_STEPS};

@@ -3,10 +3,10 @@
 
 use time::OffsetDateTime;
 
-use super::{active::UnstoredTokens, setup_request::SetupKey};
-use crate::principal::Principal;
+use super::{active::UnstoredTokens, setup_owner::SetupOwner, setup_request::SetupKey};
+use crate::{connect::ConnectPrincipal, principal::Principal};
 use jackfield_store::{
-    AadContext, KeyId, OrganizationId, Sealer, Store, StoreResult, Tx, if_it_opens, principal,
+    AadContext, KeyId, OrganizationId, Sealer, Store, StoreResult, Tx, connect_sessions, if_it_opens, principal,
     setups::{self, Claim, ClaimId, NewSetup},
     webhooks::{self, Owner},
 };
@@ -15,6 +15,7 @@ use jackfield_store::{
 #[derive(Clone)]
 pub(super) struct NewPending {
     pub(super) key: SetupKey,
+    pub(super) owner: SetupOwner,
     pub(super) organization: OrganizationId,
     /// What is sealed.
     pub(super) text: String,
@@ -49,10 +50,13 @@ impl PendingSetups {
     /// webhook key.
     pub(super) async fn put(&self, new: NewPending) -> StoreResult<()> {
         let put = move |tx: &mut Tx<'_>| {
-            let NewPending { key, organization, text, webhook, expires_at } = new;
+            let NewPending { key, owner, organization, text, webhook, expires_at } = new;
             let (session_key, provider) = (key.session.as_bytes(), key.provider.as_str());
             let sealed_data = &seal(tx.sealer(), &key, &text);
             setups::put(tx, &NewSetup { session_key, provider, organization, sealed_data, expires_at })?;
+            if let Some(session) = owner.connect_session() {
+                connect_sessions::set_failure(tx, session, None)?;
+            }
             webhook.map_or(Ok(()), |webhook| webhooks::put(tx, &webhook, session_key, provider, expires_at))
         };
         self.store.write_repeatable(put).await
@@ -105,6 +109,21 @@ impl PendingSetups {
             Err(error) => Err(error),
         };
         self.kept_if_claimed(key, id, claimed).await.map(Some)
+    }
+
+    /// Claims the setup of a connect session, and reads it and the session. `None` if there is no
+    /// such session.
+    pub(super) async fn claim_for_session(
+        &self,
+        key: &SetupKey,
+    ) -> StoreResult<Option<(ConnectPrincipal, Claim<String>)>> {
+        let key = key.clone();
+        let claim = move |tx: &mut Tx<'_>| {
+            let Some(session) = ConnectPrincipal::of_key(tx, &key.session)? else { return Ok(None) };
+            let claim = setups::claim(tx, key.session.as_bytes(), &key.provider)?;
+            Ok(Some((session, open_claimed(tx.sealer(), &key, claim)?)))
+        };
+        self.store.write(claim).await
     }
 
     /// Gives a claim back if what followed it has failed.

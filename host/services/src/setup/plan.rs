@@ -80,6 +80,7 @@ pub(super) fn progress(provider: &Provider, setup: &Setup, organization: &str) -
     Progress {
         provider: provider.name().to_owned(),
         organization: organization.to_owned(),
+        connect: setup.owner.connect_session(),
         step: ends.take_while(|end| *end <= setup.step).count() + 1,
         of: provider.steps().len(),
         named_hosts: setup.hosts.clone(),

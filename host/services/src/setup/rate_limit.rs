@@ -12,13 +12,22 @@ use std::{
 use parking_lot::Mutex;
 use time::{Duration, OffsetDateTime};
 
-use super::active::LIFETIME;
+use super::{active::LIFETIME, setup_owner::SetupOwner};
 use jackfield_config::clock::Clock;
-use jackfield_store::UserId;
 
 /// Most setups that a person can have started within [`LIFETIME`] and not brought to an
 /// integration.
 const MAX_STARTED: usize = 300;
+
+/// The same of a connect session: it is for one account.
+const MAX_STARTED_IN_SESSION: usize = 30;
+
+const fn max_started(owner: SetupOwner) -> usize {
+    match owner {
+        SetupOwner::User(_) => MAX_STARTED,
+        SetupOwner::ConnectSession(_) => MAX_STARTED_IN_SESSION,
+    }
+}
 
 /// How often people who do not come back are forgotten.
 const SWEEP: Duration = Duration::minutes(1);
@@ -31,25 +40,25 @@ pub(super) struct RateLimit {
 
 /// When people have started setups.
 struct Started {
-    by_user: HashMap<UserId, VecDeque<OffsetDateTime>>,
+    by_owner: HashMap<SetupOwner, VecDeque<OffsetDateTime>>,
     swept_at: OffsetDateTime,
 }
 
 impl RateLimit {
     pub(super) fn new(clock: Clock) -> Self {
-        let started = Started { by_user: HashMap::new(), swept_at: clock.now() };
+        let started = Started { by_owner: HashMap::new(), swept_at: clock.now() };
         Self { clock, started: Arc::new(Mutex::new(started)) }
     }
 
     /// Lets a person start one more, or says how long they have to wait.
-    pub(super) fn start(&self, user: UserId) -> Result<(), Duration> {
+    pub(super) fn start(&self, owner: SetupOwner) -> Result<(), Duration> {
         let now = self.clock.now();
         let mut started = self.started.lock();
         started.sweep(now);
-        let times = started.by_user.entry(user).or_default();
+        let times = started.by_owner.entry(owner).or_default();
         times.retain(|at| now - *at < LIFETIME);
         match times.front() {
-            Some(oldest) if times.len() >= MAX_STARTED => Err(*oldest + LIFETIME - now),
+            Some(oldest) if times.len() >= max_started(owner) => Err(*oldest + LIFETIME - now),
             _ => {
                 times.push_back(now);
                 Ok(())
@@ -58,8 +67,8 @@ impl RateLimit {
     }
 
     /// One of a person's setups has become an integration.
-    pub(super) fn finish(&self, user: UserId) {
-        self.started.lock().by_user.get_mut(&user).and_then(VecDeque::pop_front);
+    pub(super) fn finish(&self, owner: SetupOwner) {
+        self.started.lock().by_owner.get_mut(&owner).and_then(VecDeque::pop_front);
     }
 }
 
@@ -70,7 +79,7 @@ impl Started {
             return;
         }
         self.swept_at = now;
-        self.by_user.retain(|_, times| {
+        self.by_owner.retain(|_, times| {
             times.retain(|at| now - *at < LIFETIME);
             !times.is_empty()
         });
@@ -81,8 +90,8 @@ impl Started {
 mod tests {
     use super::*;
 
-    fn user(id: &str) -> UserId {
-        id.parse().expect("an id")
+    fn user(id: &str) -> SetupOwner {
+        SetupOwner::User(id.parse().expect("an id"))
     }
 
     #[test]
@@ -99,7 +108,15 @@ mod tests {
         assert_eq!((limit.start(user("1")), limit.start(user("1")).is_err()), (Ok(()), true), "one for one");
         clock.advance(LIFETIME);
         assert_eq!(limit.start(user("1")), Ok(()));
-        assert_eq!(limit.started.lock().by_user.len(), 1, "a person who does not come back is forgotten");
+        assert_eq!(limit.started.lock().by_owner.len(), 1, "a person who does not come back is forgotten");
+    }
+
+    #[test]
+    fn a_connect_session_starts_fewer() {
+        let limit = RateLimit::new(Clock::fixed(OffsetDateTime::UNIX_EPOCH));
+        let session = SetupOwner::ConnectSession("1".parse().expect("an id"));
+        let started = (0..MAX_STARTED).filter(|_| limit.start(session).is_ok()).count();
+        assert_eq!((started, limit.start(user("1"))), (MAX_STARTED_IN_SESSION, Ok(())), "others go on");
     }
 
     #[test]

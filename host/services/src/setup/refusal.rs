@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::connect::ConnectRefusal;
+
 /// Why a setup may not go on. The text is the contract's name in the log; [`Refusal::check`] says
 /// more exactly which check failed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -45,11 +47,42 @@ pub enum Refusal {
     /// The feature is off.
     #[error("integrations.setup.access-denied")]
     FeatureOff,
+    /// The connect session was used already.
+    #[error("integrations.setup.expired")]
+    SessionUsed,
+    /// The connect session was ended.
+    #[error("integrations.setup.expired")]
+    SessionEnded,
+    /// The connect session has expired.
+    #[error("integrations.setup.expired")]
+    SessionExpired,
+    /// Another browser holds the connect session, or none does yet.
+    #[error("integrations.setup.invalid-uid")]
+    OtherBrowser,
+    /// The connect session is not for this provider.
+    #[error("integrations.setup.access-denied")]
+    ProviderNotAllowed,
+    /// Who has made the connect session may not let people connect any more.
+    #[error("integrations.setup.access-denied")]
+    MakerGone,
+}
+
+impl From<ConnectRefusal> for Refusal {
+    fn from(refusal: ConnectRefusal) -> Self {
+        match refusal {
+            ConnectRefusal::Used => Self::SessionUsed,
+            ConnectRefusal::Ended => Self::SessionEnded,
+            ConnectRefusal::Expired => Self::SessionExpired,
+            ConnectRefusal::OtherBrowser => Self::OtherBrowser,
+            ConnectRefusal::ProviderNotAllowed => Self::ProviderNotAllowed,
+            ConnectRefusal::MakerGone => Self::MakerGone,
+        }
+    }
 }
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::NoSession,
         Self::NoneUnderWay,
         Self::Busy,
@@ -63,6 +96,12 @@ impl Refusal {
         Self::NoMember,
         Self::NoRight,
         Self::FeatureOff,
+        Self::SessionUsed,
+        Self::SessionEnded,
+        Self::SessionExpired,
+        Self::OtherBrowser,
+        Self::ProviderNotAllowed,
+        Self::MakerGone,
     ];
 
     /// The check that failed, as a word that the person can quote and that is in the log.
@@ -82,6 +121,12 @@ impl Refusal {
             Self::NoMember => "no-member",
             Self::NoRight => "no-right",
             Self::FeatureOff => "feature-off",
+            Self::SessionUsed => ConnectRefusal::Used.check(),
+            Self::SessionEnded => ConnectRefusal::Ended.check(),
+            Self::SessionExpired => ConnectRefusal::Expired.check(),
+            Self::OtherBrowser => ConnectRefusal::OtherBrowser.check(),
+            Self::ProviderNotAllowed => ConnectRefusal::ProviderNotAllowed.check(),
+            Self::MakerGone => ConnectRefusal::MakerGone.check(),
         }
     }
 
@@ -117,6 +162,12 @@ mod tests {
         integrations.setup.access-denied no-member
         integrations.setup.access-denied no-right
         integrations.setup.access-denied feature-off
+        integrations.setup.expired session-used
+        integrations.setup.expired session-ended
+        integrations.setup.expired session-expired
+        integrations.setup.invalid-uid other-browser
+        integrations.setup.access-denied provider-not-allowed
+        integrations.setup.access-denied maker-gone
         ");
     }
 }

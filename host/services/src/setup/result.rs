@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use jackfield_store::IntegrationId;
+use jackfield_store::{ConnectSessionId, IntegrationId};
 
 /// The end of a setup, good or bad.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,19 @@ pub struct SetupResult {
     pub dialog: bool,
     /// Where the opener also listens.
     pub channel: Option<Channel>,
+    /// The way back of a person without an account here.
+    pub connect: Option<ConnectReturn>,
+}
+
+/// The way back from a setup of a connect session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectReturn {
+    /// The session.
+    pub session: ConnectSessionId,
+    /// The origin of the program's page, which gets the message.
+    pub origin: Option<String>,
+    /// Where a full page leads.
+    pub return_url: Option<String>,
 }
 
 impl SetupResult {

@@ -2,9 +2,22 @@
 
 use serde_json::json;
 
-use super::active::Setup;
-use crate::audit::{Action, Actor, Entry};
+use super::{active::Setup, setup_owner::SetupOwner};
+use crate::{
+    audit::{Action, Actor, Entry},
+    connect::ConnectPrincipal,
+};
 use jackfield_store::{IdentityId, organization_integrations::OrganizationIntegration, subject::Subject};
+
+/// An entry about a setup of a person, whose name is looked up, or of a connect session: its actor
+/// is who has made that, and the program's customer is named.
+fn begun(action: Action, setup: &Setup, session: Option<&ConnectPrincipal>) -> Entry {
+    match (setup.owner, session) {
+        (SetupOwner::User(user), _) => Entry::new(action, Actor::user(user)),
+        (SetupOwner::ConnectSession(_), Some(session)) => session.note(Entry::new(action, session.actor())),
+        (SetupOwner::ConnectSession(_), None) => Entry::new(action, Actor::host()),
+    }
+}
 
 /// An integration was stored: created, linked to one more organization, or installed anew.
 pub(super) fn installed(by: Actor, is_new: bool, is_linked: bool) -> Entry {
@@ -38,9 +51,14 @@ pub(super) fn identity_linked(by: Actor, identity: IdentityId, external_id: Stri
 
 /// The setup has ended without an integration. Without the message, in which a plugin may repeat
 /// what a service has said. The log has all of it, under the setup's id.
-pub(super) fn failed(setup: &Setup, digest: &str, check: Option<&'static str>) -> Entry {
+pub(super) fn failed(
+    setup: &Setup,
+    session: Option<&ConnectPrincipal>,
+    digest: &str,
+    check: Option<&'static str>,
+) -> Entry {
     let action = if setup.integration.is_some() { Action::Reinstall } else { Action::Install };
-    let entry = Entry::new(action, Actor::user(setup.user))
+    let entry = begun(action, setup, session)
         .organization(setup.organization)
         .provider(&setup.provider)
         .plugin_digest(digest)

@@ -2,6 +2,7 @@
 
 use super::{refusal::Refusal, result::SetupResult};
 use jackfield_loader::Form;
+use jackfield_store::ConnectSessionId;
 
 /// What the person reads when the fault is the host's or the plugin's. The log has the cause.
 pub const INTERNAL_ERROR: &str = "an internal error occurred";
@@ -28,6 +29,8 @@ pub enum Outcome {
         url: String,
         /// Slug of the organization, for the way back.
         organization: String,
+        /// The connect session, of a person without an account here.
+        connect: Option<ConnectSessionId>,
     },
     /// The setup has ended.
     Ended(SetupResult),
@@ -66,6 +69,8 @@ pub struct Progress {
     pub provider: String,
     /// Slug of the organization.
     pub organization: String,
+    /// The connect session, of a person without an account here.
+    pub connect: Option<ConnectSessionId>,
     /// Current step, from 1.
     pub step: usize,
     /// Number of steps that the plugin declares.

@@ -1,8 +1,9 @@
 //! One request to a setup, from a person's browser.
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::session::SessionKey;
+use crate::{connect::Holder, session::SessionKey};
 use jackfield_loader::Request;
 
 /// A hidden field of the forms that the host draws: the step they were drawn for.
@@ -11,8 +12,10 @@ pub const STEP_FIELD: &str = "jackfield-step";
 /// One request to the setup of a provider.
 #[derive(Clone)]
 pub struct SetupRequest {
-    /// The browser's session.
+    /// Key of the browser's session, or of the connect session.
     pub session: SessionKey,
+    /// Who asks.
+    pub by: Requester,
     /// Id of the provider.
     pub provider: String,
     /// The authorization server that the path names, if it names one: of a server that depends on
@@ -22,6 +25,17 @@ pub struct SetupRequest {
     pub sender: Sender,
     /// What the browser sent. The URLs of the setup are filled in later.
     pub request: Request,
+}
+
+/// Who asks for something of a setup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Requester {
+    /// The person of the browser's session.
+    Person,
+    /// The browser that holds the connect session.
+    Holder(Holder),
+    /// The program that has made the connect session, for its customer.
+    Program,
 }
 
 /// Who has sent a browser to a page, as far as it says so.
@@ -49,7 +63,7 @@ impl SetupRequest {
 
     /// The same for two requests that ask the same.
     pub(super) fn fingerprint(&self) -> [u8; 32] {
-        let request = serde_json::to_vec(&(&self.server, &self.request)).expect("a request is plain JSON");
+        let request = serde_json::to_vec(&(&self.server, &self.request, self.by)).expect("a request is plain JSON");
         Sha256::digest(request).into()
     }
 
@@ -78,9 +92,15 @@ mod tests {
             let mut request = Request::new("POST", "");
             request.form = form.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
             let session = SessionKey::fixed([0; 32]);
-            let request =
-                SetupRequest { session, provider: String::new(), server: None, sender: Sender::Ours, request }
-                    .for_step(1);
+            let request = SetupRequest {
+                session,
+                by: Requester::Person,
+                provider: String::new(),
+                server: None,
+                sender: Sender::Ours,
+                request,
+            }
+            .for_step(1);
             (request.method, request.form.into_iter().map(|(name, _)| name).collect::<Vec<_>>())
         };
         assert_eq!(posted(&[("name", "a"), (STEP_FIELD, "1")]), ("POST".into(), vec!["name".into()]));

@@ -56,7 +56,7 @@ impl SetupService {
     pub fn new(host: SetupDependencies, keys: &SecretKeys) -> Self {
         let clock = host.clock;
         let pending = PendingSetups::new(host.store.clone());
-        let permission = Permission::new(host.accounts, host.features);
+        let permission = Permission::new(host.accounts, host.store.clone(), host.features);
         let signer = Signer::new(keys);
         let queue = RequestQueue::default();
         let rate_limit = RateLimit::new(clock.clone());

@@ -16,7 +16,7 @@ fn canonical(setup: &Setup, provider: &SignedProvider<'_>) -> Vec<u8> {
     let optional = |id: Option<String>| id.map_or_else(|| "-".to_owned(), |id| format!("+{id}"));
     let mut fields = vec![
         setup.nonce.clone(),
-        setup.user.to_string(),
+        setup.owner.signed(),
         setup.organization.to_string(),
         setup.provider.clone(),
         optional(setup.integration.map(|id| id.to_string())),
@@ -209,6 +209,7 @@ mod tests {
         let changes = [
             ("nonce", json!("m")),
             ("user", json!(2)),
+            ("user", json!("connect-session 1")),
             ("organization", json!(1)),
             ("provider", json!("acmf")),
             ("integration", json!(null)),
@@ -230,6 +231,16 @@ mod tests {
             tampered["setup"][field] = value;
             assert!(!is_signed(&tampered, 7, provider("d", &STEPS)), "{field}");
         }
+    }
+
+    #[test]
+    fn a_persons_setup_is_no_connect_sessions() {
+        let mut tampered = signed();
+        let setup = tampered["setup"].as_object_mut().expect("an object");
+        let user = setup.remove("user").expect("its owner");
+        setup.insert("connect_session".to_owned(), user);
+        assert!(Signer::read(&tampered.to_string()).is_some(), "it is one, of another owner");
+        assert!(!is_signed(&tampered, 7, provider("d", &STEPS)));
     }
 
     /// One in some fifty thousand numbers near this one was printed, read and printed as another.

@@ -8,21 +8,22 @@ use super::{
     pending::NewPending,
     plan::may_have_webhook,
     result::Channel,
+    setup_owner::SetupOwner,
     setup_request::SetupKey,
     setup_service::SetupService,
     signer::webhook_key_hash,
 };
 use crate::{accounts::Organization, session::SessionKey};
 use jackfield_loader::{Provider, State};
-use jackfield_store::{IntegrationId, StoreError, UserId, milliseconds};
+use jackfield_store::{IntegrationId, StoreError, milliseconds};
 
 /// Who starts a setup, of what, for whom.
 pub struct Start<'a> {
-    /// The browser's session.
+    /// Key of the browser's session, or of the connect session.
     pub session: &'a SessionKey,
-    /// The person.
-    pub user: UserId,
-    /// The organization. The caller has checked the person's access to it.
+    /// Whose it is.
+    pub owner: SetupOwner,
+    /// The organization. The caller has checked the owner's access to it.
     pub organization: &'a Organization,
     /// Id of the provider.
     pub provider: &'a str,
@@ -63,9 +64,10 @@ impl SetupService {
         if let Some(integration) = start.integration {
             self.check_integration(&start, integration).await?;
         }
-        self.rate_limit.start(start.user).map_err(|retry_after| {
+        self.rate_limit.start(start.owner).map_err(|retry_after| {
             tracing::warn!(
-                user.id = %start.user,
+                user.id = start.owner.user().map(tracing::field::display),
+                connect_session.id = start.owner.connect_session().map(tracing::field::display),
                 provider.id = provider.id(),
                 "too many setups were started and not finished"
             );
@@ -79,7 +81,7 @@ impl SetupService {
         let now = self.clock.now();
         let setup = Setup {
             nonce: nonce(),
-            user: start.user,
+            owner: start.owner,
             organization: start.organization.id,
             provider: start.provider.to_owned(),
             integration: start.integration,
@@ -97,6 +99,7 @@ impl SetupService {
         self.queue.started(key.clone());
         let new = NewPending {
             key,
+            owner: setup.owner,
             organization: setup.organization,
             text: self.signer.sign(&setup, provider),
             webhook: may_have_webhook(provider).then(|| webhook_key_hash(&self.signer.webhook_key(&setup))),
@@ -107,7 +110,8 @@ impl SetupService {
             setup.id = setup.nonce,
             provider.id = provider.id(),
             organization.slug = start.organization.slug,
-            user.id = %start.user,
+            user.id = start.owner.user().map(tracing::field::display),
+            connect_session.id = start.owner.connect_session().map(tracing::field::display),
             "a setup starts"
         );
         Ok(())

@@ -9,7 +9,7 @@ use super::{
     active::Setup,
     plan::{Planned, plan},
     setup_outcome::Outcome,
-    setup_request::SetupRequest,
+    setup_request::{Requester, SetupRequest},
     setup_service::SetupService,
     transition::Transition,
     visit_cost::VisitCost,
@@ -24,7 +24,10 @@ pub(super) async fn log_in_unclaimed(
     provider: &Provider,
     cost: &VisitCost,
 ) -> StoreResult<Option<Outcome>> {
-    if !asks_for_nothing(request) || !plan(provider.steps()).iter().any(only_computes) {
+    if request.by != Requester::Person
+        || !asks_for_nothing(request)
+        || !plan(provider.steps()).iter().any(only_computes)
+    {
         return Ok(None);
     }
     let key = &request.key();

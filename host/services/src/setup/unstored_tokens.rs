@@ -43,11 +43,12 @@ pub(super) fn tokens_so_far(provider: &Provider, active: &ActiveSetup, now: Offs
 fn current(provider: &Provider, setup: &Setup, built: Option<&Integration>, now: OffsetDateTime) -> UnstoredTokens {
     let nothing = Integration::new("");
     let integration = built.unwrap_or(&nothing);
-    let grants = grants_of_setup(provider, integration, &setup.state, &setup.hosts, setup.user, now, None);
+    let grants =
+        grants_of_setup(provider, integration, &setup.state, &setup.hosts, &setup.owner.as_person(), now, None);
     let payload = RevocationPayload {
         grants: grants.into_iter().map(RevokedGrant::from).collect(),
         metadata: integration.metadata.clone(),
-        user: Some(setup.user),
+        user: setup.owner.user(),
         ..RevocationPayload::default()
     };
     let revocation = NewRevocation {

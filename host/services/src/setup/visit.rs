@@ -10,7 +10,7 @@ use super::{
     finish::foreign_answer,
     plan::{Planned, forward, plan, progress},
     refusal::Refusal,
-    setup_outcome::Outcome,
+    setup_outcome::{Outcome, Page},
     setup_request::{Sender, SetupKey, SetupRequest},
     setup_service::SetupService,
     transition::Transition,
@@ -18,7 +18,7 @@ use super::{
     unstored_tokens::{tokens_so_far, unstored_tokens},
     visit_cost::VisitCost,
 };
-use crate::detached::run_detached;
+use crate::{connect::ConnectPrincipal, detached::run_detached};
 use jackfield_loader::{Provider, Request};
 use jackfield_oauth2::{self as oauth2, CallbackError};
 use jackfield_store::{StoreError, StoreResult, Tx};
@@ -122,12 +122,13 @@ impl SetupService {
             }
             Transition::Show(page) => {
                 let progress = progress(provider, &active.setup, &active.organization.slug);
+                let page = filled_in(page, active.session.as_deref());
                 self.save(key, provider, &active, Outcome::Show { page, progress }).await
             }
             Transition::Redirect(url) => self.save(key, provider, &active, Outcome::Redirect(url)).await,
             Transition::Leave(url) => {
-                let organization = active.organization.slug.clone();
-                self.save(key, provider, &active, Outcome::Leave { url, organization }).await
+                let (organization, connect) = (active.organization.slug.clone(), active.setup.owner.connect_session());
+                self.save(key, provider, &active, Outcome::Leave { url, organization, connect }).await
             }
             Transition::Fail(failure) => self.finisher.fail(key, provider, &active, failure).await,
             Transition::Finish | Transition::Advance(_) => self.finisher.finish(key, provider, active).await,
@@ -193,6 +194,20 @@ impl SetupService {
         let is_ours = self.pending.release_and(key, active.claim, &signed, also).await?;
         Ok(if is_ours { outcome } else { Outcome::refused(provider.id(), Refusal::StartedAnew) })
     }
+}
+
+/// A form with the fields that a connect session fills in beforehand. What the person has typed
+/// stays.
+fn filled_in(page: Page, session: Option<&ConnectPrincipal>) -> Page {
+    let (Page::Form(mut form), Some(session)) = (page.clone(), session) else { return page };
+    for field in &form.fields {
+        if let Some(value) = session.option(&field.name)
+            && !form.values.contains_key(&field.name)
+        {
+            form.values.insert(field.name.clone(), value);
+        }
+    }
+    Page::Form(form)
 }
 
 /// Whether the person would go round in circles if they were sent to the provider again. Somebody

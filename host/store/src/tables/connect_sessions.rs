@@ -57,6 +57,18 @@ pub enum ConnectProof {
     LogIn,
 }
 
+impl ConnectProof {
+    /// Its word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Page => "page",
+            Self::LogIn => "log-in",
+        }
+    }
+}
+
 /// Who has made a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectMaker {
@@ -254,6 +266,14 @@ pub fn by_token(tx: &mut Tx<'_>, token_hash: &[u8]) -> StoreResult<Option<Connec
     Ok(row.first(tx.connection).optional()?)
 }
 
+/// The session of an id.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_id(tx: &mut Tx<'_>, id: ConnectSessionId) -> StoreResult<Option<ConnectSession>> {
+    Ok(t::table.find(id).select(ConnectSession::as_select()).first(tx.connection).optional()?)
+}
+
 /// One session of an organization.
 ///
 /// # Errors
@@ -312,7 +332,7 @@ pub fn count_open(tx: &mut Tx<'_>, organization: OrganizationId) -> StoreResult<
 /// When the database fails.
 pub fn lock(tx: &mut Tx<'_>, id: ConnectSessionId) -> StoreResult<Option<ConnectSession>> {
     tx.execute_later(diesel::update(t::table.find(id)).set(t::status.eq(t::status)))?;
-    Ok(t::table.find(id).select(ConnectSession::as_select()).first(tx.connection).optional()?)
+    by_id(tx, id)
 }
 
 /// Gives a session to the browser of a cookie, unless another browser has it. Returns whether the

@@ -30,8 +30,8 @@ pub struct EndedSetup<'a> {
     pub provider: &'a str,
     /// The claim.
     pub claim: ClaimId,
-    /// Who has started it.
-    pub user: UserId,
+    /// Who has started it, if they have an account here.
+    pub user: Option<UserId>,
     /// For which organization.
     pub organization: OrganizationId,
     /// The account's id at the provider.
@@ -40,10 +40,13 @@ pub struct EndedSetup<'a> {
     pub identity: (&'a str, &'a str),
 }
 
+/// No user has this id.
+const NOBODY: UserId = UserId(0);
+
 /// What there is where a setup has ended.
 pub struct Found {
-    /// The user who has started it, unless they are disabled or gone. Nobody changes the user, or
-    /// their role, until the transaction ends.
+    /// The user who has started it, unless they are disabled or gone, or there is none. Nobody
+    /// changes the user, or their role, until the transaction ends.
     pub user: Option<FoundUser>,
     /// The user's role in the organization, if they are a member.
     pub role: Option<String>,
@@ -125,7 +128,7 @@ type Row = (
 /// When the database fails.
 pub fn use_up(tx: &mut Tx<'_>, setup: &EndedSetup<'_>) -> StoreResult<Option<Found>> {
     let EndedSetup { session_key, provider, claim, user, organization, external_id, identity } = *setup;
-    let (kind, instance) = identity;
+    let ((kind, instance), user) = (identity, user.unwrap_or(NOBODY));
     let find: Statement<'_, Columns> = match tx.connection {
         AnyConnection::Sqlite(_) => {
             if !setups::remove(tx, session_key, provider, claim)? {

@@ -8,6 +8,7 @@
 
 mod browser;
 mod callback;
+mod connect_links;
 mod cross_site;
 pub(crate) mod evil_site;
 mod injection;
@@ -22,7 +23,7 @@ const INVALID: &str = "An error occurred while validating your request.";
 const INTERNAL: &str = "an internal error occurred";
 
 /// A parameter of a URL; empty if there is none.
-fn parameter(url: &str, name: &str) -> String {
+pub(crate) fn parameter(url: &str, name: &str) -> String {
     let url = url::Url::parse(url).expect("a URL that the host or a provider has sent");
     url.query_pairs().find(|(key, _)| key == name).map_or_else(String::new, |(_, value)| value.into_owned())
 }

@@ -1,3 +1,5 @@
 //! Connect sessions: a program's customer connects an account without having one at the host.
 
+mod hosted;
+pub(crate) mod program;
 mod sessions;

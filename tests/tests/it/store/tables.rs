@@ -327,7 +327,7 @@ fn ended_setup_finds(
     let (session_key, provider) = (b"key".as_slice(), "slack");
     setups::put(tx, &NewSetup { session_key, provider, organization, sealed_data: b"", expires_at: NOW })?;
     let Claim::Claimed(_, claim) = setups::claim(tx, session_key, provider)? else { panic!("nobody else claims it") };
-    let user = "1".parse().expect("an id");
+    let user = Some("1".parse().expect("an id"));
     let ended = EndedSetup { session_key, provider, claim, user, organization, external_id: "T0", identity };
     Ok(installing::use_up(tx, &ended)?.expect("it is ours").identity_provider)
 }

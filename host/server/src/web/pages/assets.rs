@@ -10,10 +10,11 @@ use axum::{
 };
 use sha2::{Digest, Sha256};
 
-const FILES: [(&str, &str, &str); 4] = [
+const FILES: [(&str, &str, &str); 5] = [
     ("jackfield.css", "text/css; charset=utf-8", include_str!("../../../assets/jackfield.css")),
     ("jackfield.svg", "image/svg+xml", include_str!("../../../assets/jackfield.svg")),
     ("copy.js", "text/javascript; charset=utf-8", include_str!("../../../assets/copy.js")),
+    ("connect-page.js", "text/javascript; charset=utf-8", include_str!("../../../assets/connect-page.js")),
     ("integrations.js", "text/javascript; charset=utf-8", include_str!("../../../assets/integrations.js")),
 ];
 

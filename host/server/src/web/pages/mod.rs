@@ -4,6 +4,7 @@ pub(super) mod account;
 pub(super) mod assets;
 pub(super) mod audit_log;
 mod audit_row;
+pub(super) mod connect;
 pub(super) mod connect_links;
 pub(super) mod connect_script;
 pub(super) mod error_page;
@@ -15,6 +16,7 @@ pub(super) mod integration_detail;
 pub(super) mod integration_list;
 mod layout;
 pub(super) mod login;
+mod script_text;
 pub(super) mod setup;
 mod setup_errors;
 

@@ -20,7 +20,7 @@ const fn row(name: &'static str, words: &'static str) -> SetupError {
 const OTHER: SetupError = row("setup", "The connection ended before it was finished.");
 
 #[rustfmt::skip]
-static CHECKS: [SetupError; 32] = [
+static CHECKS: [SetupError; 38] = [
     // What a setup must be before a step runs.
     row("no-session", "You have been logged out. Log in and start again."),
     row("none-under-way", "This connection is already finished, or was not started in this browser."),
@@ -35,6 +35,12 @@ static CHECKS: [SetupError; 32] = [
     row("no-member", "You are no longer a member of the organization, or the organization is gone."),
     row("no-right", "You can no longer add integrations here. Ask an owner of the organization."),
     row("feature-off", "Adding integrations was turned off for this organization. Your operator can turn it on."),
+    row("session-used", "This link was used already: an account is connected. To connect another one, ask for a new link."),
+    row("session-ended", "This link was withdrawn. Ask for a new one."),
+    row("session-expired", "This link has expired. Ask for a new one."),
+    row("other-browser", "This link belongs to another browser: it was opened there first, or this browser has not come from the page that made it. Continue there, or ask for a new link."),
+    row("provider-not-allowed", "This link is not for this service. Ask for one that is."),
+    row("maker-gone", "Whoever made this link may not let people connect accounts any more. Ask for a new one."),
     row("other-account", "To reconnect, log in as the account that is connected already, or add the other one as a new integration."),
     row("account-taken", "Another organization on this host has connected this account, and accounts are not shared here. Nothing was saved. Ask your operator."),
     row("plugin", "Jackfield's connector for this service failed. Nothing was saved. If it happens again, give your operator the reference."),
@@ -61,6 +67,11 @@ impl SetupError {
     /// The check of a name.
     pub(in crate::web) fn named(name: &str) -> Option<&'static Self> {
         CHECKS.iter().find(|check| check.name == name)
+    }
+
+    /// A setup ended, and nothing more is known.
+    pub(in crate::web) const fn other() -> &'static Self {
+        &OTHER
     }
 
     /// Why a setup may not go on.

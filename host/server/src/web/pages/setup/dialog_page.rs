@@ -3,14 +3,17 @@
 
 use askama::Template;
 use axum::response::Response;
-use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::web::{
     headers::private,
     html::html,
-    pages::{assets, flash::Flash, setup_errors::SetupError},
+    pages::{
+        assets,
+        flash::Flash,
+        script_text::{in_script, nonce},
+        setup_errors::SetupError,
+    },
 };
 use jackfield_services::setup::SetupResult;
 
@@ -65,41 +68,4 @@ fn restart(ended: &SetupResult) -> String {
     let SetupResult { organization, provider_id, .. } = ended;
     let integration = ended.integration.map(|id| format!("&integration={id}")).unwrap_or_default();
     format!("/organizations/{organization}/integrations/{provider_id}/setup/?dialog=0{integration}")
-}
-
-/// JSON that cannot leave a script: without `<`, `>`, `&`, and without the two line separators
-/// that old JavaScript took for line ends.
-fn in_script(value: &impl Serialize) -> String {
-    let json = serde_json::to_string(value).expect("what is posted is plain JSON");
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' => text.push_str("\\u003c"),
-            '>' => text.push_str("\\u003e"),
-            '&' => text.push_str("\\u0026"),
-            '\u{2028}' => text.push_str("\\u2028"),
-            '\u{2029}' => text.push_str("\\u2029"),
-            other => text.push(other),
-        }
-    }
-    text
-}
-
-pub(super) fn nonce() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has a random generator");
-    BASE64_STANDARD_NO_PAD.encode(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_in_a_script_cannot_leave_it() {
-        let name = "</script><img src=x onerror=alert(1)>\u{2028}\u{2029}\"'&";
-        let text = in_script(&serde_json::json!({"name": name}));
-        insta::assert_snapshot!(text, @r#"{"name":"\u003c/script\u003e\u003cimg src=x onerror=alert(1)\u003e\u2028\u2029\"'\u0026"}"#);
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("it is still JSON")["name"], name);
-    }
 }

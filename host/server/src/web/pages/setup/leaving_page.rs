@@ -63,9 +63,9 @@ pub(in crate::web) async fn link(
 }
 
 /// Of a step that sends the person away.
-pub(super) fn of_step(url: &str, provider: &Provider, organization: &str) -> Result<Response, WebError> {
+pub(super) fn of_step(url: &str, provider: &Provider, back: String) -> Result<Response, WebError> {
     let url = Url::parse(url).map_err(|_| Problem::Internal.caused_by(&"a redirect that is no URL"))?;
-    Ok(page(&url, provider, format!("/organizations/{organization}/integrations/")))
+    Ok(page(&url, provider, back))
 }
 
 fn page(url: &Url, provider: &Provider, back: String) -> Response {

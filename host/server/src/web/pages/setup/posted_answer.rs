@@ -14,10 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{
-    dialog_page::nonce,
-    step_request::{is_form, pairs},
-};
+use super::step_request::{is_form, pairs};
 use crate::{
     app::AppHandle,
     web::{
@@ -25,7 +22,7 @@ use crate::{
         error::{Problem, WebError},
         headers::private,
         html::html,
-        pages::assets,
+        pages::{assets, script_text::nonce},
     },
 };
 use jackfield_loader::Request as StepRequest;

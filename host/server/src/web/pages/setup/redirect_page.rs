@@ -29,7 +29,16 @@ pub(super) fn after_a_form(url: &str, provider: &Provider, own_origin: &str) -> 
     if origin == own_origin || form_origins(provider).any(|allowed| allowed == origin) {
         return private(found(url), "");
     }
-    let host = parsed.host_str().unwrap_or_default();
-    let host = parsed.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    private(html(&RedirectPage { url: parsed.as_str(), host }), POLICY)
+    of_url(&parsed)
+}
+
+/// A page that leads to a URL; `None` if it is none.
+pub(super) fn page(url: &str) -> Option<Response> {
+    Url::parse(url).ok().as_ref().map(of_url)
+}
+
+fn of_url(url: &Url) -> Response {
+    let host = url.host_str().unwrap_or_default();
+    let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    private(html(&RedirectPage { url: url.as_str(), host }), POLICY)
 }

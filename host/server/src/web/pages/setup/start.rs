@@ -30,7 +30,7 @@ use jackfield_services::{
     accounts::{Access, Scope},
     integrations::IntegrationId,
     session::Session,
-    setup::{Channel, Refusal, Start, StartError},
+    setup::{Channel, Refusal, SetupOwner, Start, StartError},
 };
 
 /// Has a `GET` ask the person.
@@ -130,7 +130,7 @@ async fn begin(
     let key = session.key().ok_or_else(|| Problem::Internal.caused_by(&"a person is logged in without a session"))?;
     let start = Start {
         session: &key,
-        user: page.user,
+        owner: SetupOwner::User(page.user),
         organization: &page.access.organization,
         provider: &asked.provider,
         integration: asked.integration()?,

@@ -10,7 +10,10 @@ use axum::{
 };
 use url::Url;
 
-use super::plugin_html::{self, Links};
+use super::{
+    plugin_html::{self, Links},
+    way_out::way_out,
+};
 use crate::web::{
     headers::private,
     html::html,
@@ -29,6 +32,8 @@ struct StepPage {
     /// Name of the plugin that asks; `None` if the operator has declared the provider.
     plugin: Option<String>,
     body: Body,
+    /// Where somebody gets who does not go on.
+    cancel: String,
 }
 
 /// Seconds after which a waiting page is loaded again.
@@ -55,7 +60,8 @@ pub(super) async fn page(page: Page, progress: Progress, provider: &Arc<Provider
         },
     };
     let plugin = (!provider.is_declared()).then(|| provider.plugin().name.clone());
-    let mut response = private(html(&StepPage { progress, plugin, body }), &policy(provider));
+    let cancel = way_out(&progress.organization, progress.connect);
+    let mut response = private(html(&StepPage { progress, plugin, body, cancel }), &policy(provider));
     // Without a referrer browsers also leave out the origin of a posted form. Over plain http
     // nothing else shows that the form is ours.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

@@ -12,7 +12,7 @@ use crate::web::error::Problem;
 use jackfield_loader::Request;
 
 /// The request of a browser, as a plugin sees it.
-pub(in crate::web) struct StepRequest(pub(super) Request);
+pub(in crate::web) struct StepRequest(pub(in crate::web::pages) Request);
 
 impl<S: Send + Sync> FromRequest<S> for StepRequest {
     type Rejection = Response;

@@ -1,0 +1,16 @@
+//! The hosted pages of connect sessions, for people without an account here: the directory, the
+//! start of a setup, and its end.
+
+mod connect_end;
+mod connect_message;
+mod connect_policy;
+mod connect_refused;
+mod connect_status;
+mod directory;
+mod start_connected;
+
+pub(in crate::web) use connect_end::{closed, ended};
+pub(in crate::web) use connect_refused::refused;
+pub(in crate::web) use connect_status::status;
+pub(in crate::web) use directory::open;
+pub(in crate::web) use start_connected::{start, start_again};
