@@ -201,6 +201,33 @@ async fn where_the_opener_is_cut_off_the_program_still_gets_the_integration() ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_the_service_cuts_the_opener_off_the_program_still_hears_the_end() -> Result<()> {
+    in_program(async |app: &EmbeddedApp| {
+        let browser = &app.browser;
+        app.slack.behave(|behaviour| behaviour.coop = true);
+        let link = app.link(&json!({"providers": ["slack"]})).await?;
+        let (program, popup) = app.popup_of(&link).await?;
+        browser.click("form button[type=submit]").await?;
+        browser.click("button[value=deny]").await?;
+        browser.wait_for_text("h1", "Slack was not connected").await?;
+        assert_eq!(browser.run("return window.opener === null").await?, true, "the windows are cut apart");
+        app.says(&program, "not connected: denied").await?;
+        browser.switch_to(&popup).await?;
+        browser.close_window().await?;
+        browser.switch_to(&program).await?;
+        // A frame hears no more of its window than the page would.
+        browser.run(&format!("window.show({link:?}, true)")).await?;
+        browser.enter_frame("jackfield-connect").await?;
+        browser.click("form button[type=submit]").await?;
+        browser.switch_to_popup(&program).await?;
+        browser.click("button[value=allow]").await?;
+        browser.wait_for_text("h1", "Slack is connected").await?;
+        app.says(&program, "connected Analytical Engines").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_nonce_of_the_programs_page_is_the_proof() -> Result<()> {
     in_program(async |app: &EmbeddedApp| {
         let browser = &app.browser;
