@@ -64,6 +64,7 @@ async fn with_the_keyboard_alone() -> Result<()> {
             browser.press(TAB).await?;
         }
         browser.press("by keyboard").await?;
+        // Enter, for a window that closes itself: ChromeDriver may wait for that forever.
         let submit = "const form = document.querySelector('form'); setTimeout(() => form.requestSubmit(), 50)";
         browser.run(submit).await?;
         app.says(&program, "connected by keyboard").await

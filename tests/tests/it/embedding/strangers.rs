@@ -84,3 +84,30 @@ async fn a_forged_message_connects_nothing() -> Result<()> {
     })
     .await
 }
+
+/// While the window is open, the program's page goes to that of a stranger, which is the opener
+/// now. The message names the session's origin, so the browser does not deliver it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_s_page_that_navigated_hears_nothing() -> Result<()> {
+    in_program(async |app: &EmbeddedApp| {
+        let browser = &app.browser;
+        let stranger = ProgramSite::of(&app.host.url).await?;
+        let link = app.link(&json!({})).await?;
+        // Not by the script, which closes its window when its page goes.
+        let program = app.open_program("/", &json!({})).await?;
+        browser.run(&format!("window.open({link:?}, '_blank', 'popup')")).await?;
+        let popup = browser.switch_to_popup(&program).await?;
+        browser.wait_for_text("h1", "Connect Example").await?;
+        browser.switch_to(&program).await?;
+        browser.open(&stranger.at("/")).await?;
+        browser.until("return window.isLoaded === true", Vec::new(), "the script is not loaded").await?;
+        browser.switch_to(&popup).await?;
+        app.name_example("of a victim").await?;
+        browser.switch_to(&program).await?;
+        browser.until_alone().await?;
+        assert_eq!(browser.run("return window.received").await?, json!([]));
+        assert_eq!(app.connected().await?, ["of a victim"]);
+        Ok(())
+    })
+    .await
+}
