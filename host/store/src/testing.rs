@@ -9,8 +9,9 @@ use time::OffsetDateTime;
 use crate::{
     database::{
         connection::AnyConnection,
+        event_schema::webhooks,
         probe::WRITE,
-        schema::{seal_keys, setups, webhooks},
+        schema::{seal_keys, setups},
     },
     error::StoreResult,
     store::Store,

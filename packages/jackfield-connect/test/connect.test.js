@@ -113,11 +113,11 @@ test("nobody but the window at the host's origin is believed", async () => {
 });
 
 test("the nonce goes to the host's origin alone, and only when its page asks", async () => {
-  const { page } = await opened({ nonce: "n0nce" });
+  const { page } = await opened({ nonce: "nonce-1" });
   page.hear({ status: "ready" }, { origin: "https://evil.example" });
   assert.deepEqual(page.popup.posted, []);
   page.hear({ status: "ready" });
-  assert.deepEqual(page.popup.posted, [{ data: { type: "jackfield-connect-nonce", nonce: "n0nce" }, origin: HOST }]);
+  assert.deepEqual(page.popup.posted, [{ data: { type: "jackfield-connect-nonce", nonce: "nonce-1" }, origin: HOST }]);
 });
 
 test("without a nonce nothing is posted", async () => {

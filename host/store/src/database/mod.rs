@@ -2,6 +2,7 @@
 
 pub(crate) mod column_types;
 pub(crate) mod connection;
+pub(crate) mod event_schema;
 pub(crate) mod file_identity;
 pub(crate) mod fixed_condition;
 pub(crate) mod health;

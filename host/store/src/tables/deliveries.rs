@@ -18,7 +18,7 @@ use crate::{
     database::{
         column_types::{Timestamp, milliseconds, text_enum},
         connection::AnyConnection,
-        schema::{deliveries as t, delivery_attempts as a, outgoing_events as e},
+        event_schema::{deliveries as t, delivery_attempts as a, outgoing_events as e},
         statement::{Statement, statement},
     },
     error::StoreResult,
@@ -208,8 +208,8 @@ macro_rules! put_since {
 const PUT_SINCE: &str = put_since!("INSTR");
 const PUT_SINCE_POSTGRES: &str = put_since!("STRPOS");
 
-/// Puts all that an endpoint asks for on its way to it once more, from an event on. Returns how many
-/// there are.
+/// Puts all that an endpoint asks for on its way to it once more, from an event on. Returns the
+/// number of deliveries.
 ///
 /// # Errors
 /// When the database fails.

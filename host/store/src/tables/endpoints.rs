@@ -8,7 +8,7 @@ use super::ids::{EndpointId, OrganizationId};
 use crate::{
     database::{
         column_types::{OptionalTimestamp, Timestamp, milliseconds, text_enum},
-        schema::endpoints as t,
+        event_schema::endpoints as t,
     },
     error::{StoreError, StoreResult},
     sealing::{cipher::AadContext, sealer::Sealer},

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use time::Duration;
 
 use crate::{
-    database::{column_types::milliseconds, schema::events as t},
+    database::{column_types::milliseconds, event_schema::events as t},
     error::{StoreError, StoreResult},
     tx::Tx,
 };

@@ -19,7 +19,7 @@ use crate::{
     database::{
         column_types::{Json, Timestamp, milliseconds, text_enum},
         connection::AnyConnection,
-        schema::outgoing_events as t,
+        event_schema::outgoing_events as t,
         statement::{Statement, statement},
     },
     error::StoreResult,
@@ -317,7 +317,7 @@ const AFTER: &str = "SELECT id FROM outgoing_events WHERE organization_id = ? AN
 
 /// Transactions that are still open may have taken a lower id. What is older than all of them is
 /// complete.
-const AFTER_SETTLED: &str = "\
+const AFTER_PUT_BEFORE_NEWD: &str = "\
     SELECT id FROM outgoing_events WHERE organization_id = ? AND (transaction_id, id) > \
     (COALESCE((SELECT transaction_id FROM outgoing_events WHERE id = ? AND organization_id = ?), -1), ?) \
     AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::bigint ORDER BY transaction_id, id LIMIT ?";
@@ -337,7 +337,9 @@ pub fn after(
     let after = after.map_or(0, |id| id.0);
     let find: Statement<'_, BigInt> = match tx.connection {
         AnyConnection::Sqlite(_) => statement!(AFTER, organization.0, after, limit),
-        AnyConnection::Postgres(_) => statement!(AFTER_SETTLED, organization.0, after, organization.0, after, limit),
+        AnyConnection::Postgres(_) => {
+            statement!(AFTER_PUT_BEFORE_NEWD, organization.0, after, organization.0, after, limit)
+        }
     };
     let ids: Vec<EventId> = find.load(tx.connection)?;
     let rows: Vec<OutgoingEvent> =
@@ -350,7 +352,7 @@ pub fn after(
 
 /// After a database was restored from a dump its counter of transactions has begun anew. What came
 /// with the dump is older than all that follows.
-const SETTLE: &str = "\
+const PUT_BEFORE_NEW: &str = "\
     UPDATE outgoing_events SET transaction_id = 0 \
     WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
 
@@ -358,10 +360,10 @@ const SETTLE: &str = "\
 ///
 /// # Errors
 /// When the database fails.
-pub fn settle(tx: &mut Tx<'_>) -> StoreResult<()> {
+pub fn put_before_new(tx: &mut Tx<'_>) -> StoreResult<()> {
     match tx.connection {
         AnyConnection::Sqlite(_) => Ok(()),
-        AnyConnection::Postgres(_) => tx.execute_later::<Statement<'_>>(statement!(SETTLE)),
+        AnyConnection::Postgres(_) => tx.execute_later::<Statement<'_>>(statement!(PUT_BEFORE_NEW)),
     }
 }
 

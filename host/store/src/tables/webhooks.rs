@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::ids::{IntegrationId, OrganizationId};
 use crate::{
-    database::{column_types::milliseconds, schema::webhooks as t},
+    database::{column_types::milliseconds, event_schema::webhooks as t},
     error::StoreResult,
     tx::Tx,
 };
