@@ -32,9 +32,9 @@ const told = [];
 async function listen(after = "") {
   for (;;) {
     try {
-      for (const event of await jackfield(`events/?wait=30&after=${after}`)) {
-        told.push({ type: event.type, subject: event.data.subject, integration: event.data.integration });
-        after = event.id;
+      for (const { id, type, data } of await jackfield(`events/?wait=30${after}`)) {
+        told.push({ type, integration: data.integration, subject: data.subject?.id });
+        after = `&after=${id}`;
       }
     } catch (error) {
       console.error(error.message);

@@ -1,7 +1,7 @@
 //! `cargo demo`: a host with both plugins, a stand-in Slack, a user and an organization, ready to
 //! click through.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{io::Write, net::TcpListener, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use jackfield_loader::worker::COMMAND as WORKER;
@@ -81,7 +81,23 @@ fn start(slack: &StandInSlack) -> anyhow::Result<Host> {
     Ok(host)
 }
 
+/// The line that starts the example product: a page of another origin, whose customers connect
+/// accounts.
+fn product(host: &Host) -> anyhow::Result<String> {
+    // Free now, and named before the product listens.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    host.run(&["org", "settings", ORGANIZATION, "--allow-origin", &format!("http://localhost:{port}")], "")?;
+    let token = host.token(ORGANIZATION, &["integrations:connect", "integrations:events"])?;
+    let url = &host.url;
+    Ok(format!(
+        "JACKFIELD_URL={url} JACKFIELD_ORGANIZATION={ORGANIZATION} PORT={port} \\\n  \
+         JACKFIELD_TOKEN={} node tests/example-product/server.mjs",
+        token.trim()
+    ))
+}
+
 fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
+    let product = product(host)?;
     let token = host.token(ORGANIZATION, &["integrations:token", "integrations:proxy", "org:read"])?;
     let mut out = std::io::stdout();
     writeln!(
@@ -92,6 +108,8 @@ fn tell(host: &Host, slack: &StandInSlack) -> anyhow::Result<()> {
          Add Example: it asks for a name. What you have added appears in the list.\n\n\
          Then be a machine that uses the first of them, without seeing its token:\n  \
          curl -H 'Authorization: Bearer {}' {}/api/0/organizations/{ORGANIZATION}/integrations/1/proxy/auth.test\n\n\
+         Or be a product whose customers connect accounts without one here (with Node.js, in another terminal):\n  \
+         {product}\n\n\
          Configuration, database and log are in {}\n\
          Misbehave as Slack sometimes does: curl {} --json '{{\"token\": \"server-error\"}}'\n\
          Slack's tokens rotate, each lives twelve hours; how they are doing: curl {}\n\n\

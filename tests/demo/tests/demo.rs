@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -89,6 +89,15 @@ async fn a_newcomer_logs_in_as_the_demo_says_and_adds_slack_and_example() -> Res
     let path = url.strip_prefix(demo.after("Open ")?).context("of the demo")?;
     let used = machine.send(machine.request(Method::GET, path).bearer_auth(token)).await?;
     assert_eq!((used.status, &used.json()?["ok"]), (200, &true.into()), "{}", used.text);
+
+    // What the example product does first.
+    let port = demo.after("PORT=")?.trim_end_matches([' ', '\\']);
+    let (token, server) = demo.after("JACKFIELD_TOKEN=")?.split_once(" node ").context("a token and a program")?;
+    assert!(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(server).exists(), "{server}");
+    let body = serde_json::json!({"origin": format!("http://localhost:{port}")});
+    let sessions = "/api/0/organizations/analytical-engines/connect-sessions/";
+    let made = machine.send(machine.request(Method::POST, sessions).bearer_auth(token).json(&body)).await?;
+    assert_eq!(made.status, 201, "{}", made.text);
 
     let folder = PathBuf::from(demo.after("log are in ")?);
     assert!(folder.join("data/jackfield.db").exists(), "the database is embedded");

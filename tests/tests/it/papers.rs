@@ -28,7 +28,7 @@ const FILES: [&str; 10] = [
 ];
 
 /// The papers that people read in the repository.
-const PAPERS: [&str; 18] = [
+const PAPERS: [&str; 19] = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "README.md",
@@ -37,6 +37,7 @@ const PAPERS: [&str; 18] = [
     "config/README.md",
     "host/API.md",
     "host/CHANGELOG.md",
+    "host/EMBEDDING.md",
     "host/loader/README.md",
     "plugin-api/CHANGELOG.md",
     "plugin-api/DESIGN.md",

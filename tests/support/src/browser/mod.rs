@@ -227,6 +227,21 @@ impl Browser {
         Ok(())
     }
 
+    /// Drives the frame of an element, or of the shadow root of an element, until another window
+    /// is driven.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn enter_frame(&self, css: &str) -> Result<()> {
+        self.find(css).await?;
+        let script = "const [css] = arguments; const element = document.querySelector(css); \
+             return (element.shadowRoot ?? element).querySelector('iframe') ?? element;";
+        let frame = self.client.execute(script, vec![json!(css)]).await?;
+        let id = frame.as_object().and_then(|element| element.values().next()?.as_str()).unwrap_or_default();
+        let frame = Element::from_element_id(self.client.clone(), id.to_owned().into());
+        Ok(frame.enter_frame().await?)
+    }
+
     /// Opens another tab and drives it.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Connect sessions: a program's customer connects an account without having one at the host.
 
+mod events;
 mod hosted;
 pub(crate) mod program;
 mod sessions;

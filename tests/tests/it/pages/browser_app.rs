@@ -115,25 +115,30 @@ impl BrowserApp {
         self.browser.find("button[value=allow]").await.map(drop)
     }
 
-    /// Checks a page at three widths, light and dark: no accessibility violation, no horizontal
-    /// scrolling. Saves screenshots in the folder `JACKFIELD_SCREENSHOTS`, if set.
+    /// Checks a page at three widths.
     pub(crate) async fn look(&self, what: &str) -> Result<()> {
-        for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
-            self.browser.emulate(width, is_dark).await?;
-            if let Some(folder) = std::env::var_os("JACKFIELD_SCREENSHOTS") {
-                let scheme = if is_dark { "dark" } else { "light" };
-                let file = std::path::Path::new(&folder).join(format!("{what}-{width}-{scheme}.png"));
-                std::fs::write(file, self.browser.screenshot().await?)?;
-            }
-            let violations = self.browser.accessibility().await?;
-            anyhow::ensure!(violations.is_empty(), "{what} at {width}: {}", violations.join("\n\n"));
-            let is_wide = self.browser.run("return document.documentElement.scrollWidth > window.innerWidth").await?;
-            anyhow::ensure!(is_wide == false, "{what} scrolls sideways at {width}");
-        }
-        self.browser.emulate(1200, false).await
+        look(&self.browser, what).await
     }
 
     pub(crate) async fn quiet(&self) -> Result<()> {
         self.browser.assert_quiet(&[&self.host.url, &self.slack.url("")]).await
     }
+}
+
+/// Checks a page at three widths, light and dark: no accessibility violation, no horizontal
+/// scrolling. Saves screenshots in the folder `JACKFIELD_SCREENSHOTS`, if set.
+pub(crate) async fn look(browser: &Browser, what: &str) -> Result<()> {
+    for (width, is_dark) in [(1440, false), (800, true), (360, false), (360, true), (800, false), (1440, true)] {
+        browser.emulate(width, is_dark).await?;
+        if let Some(folder) = std::env::var_os("JACKFIELD_SCREENSHOTS") {
+            let scheme = if is_dark { "dark" } else { "light" };
+            let file = std::path::Path::new(&folder).join(format!("{what}-{width}-{scheme}.png"));
+            std::fs::write(file, browser.screenshot().await?)?;
+        }
+        let violations = browser.accessibility().await?;
+        anyhow::ensure!(violations.is_empty(), "{what} at {width}: {}", violations.join("\n\n"));
+        let is_wide = browser.run("return document.documentElement.scrollWidth > window.innerWidth").await?;
+        anyhow::ensure!(is_wide == false, "{what} scrolls sideways at {width}");
+    }
+    browser.emulate(1200, false).await
 }
