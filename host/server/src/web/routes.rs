@@ -10,8 +10,8 @@ use super::{
     compression::{compressed, compressed_file},
     health, inbound, layers,
     pages::{
-        account, assets, audit_log, connect, connect_links, connect_script, error_page, icons, integration_detail,
-        integration_list, login, organization_settings, setup,
+        account, assets, audit_log, connect, connect_links, connect_script, endpoint_detail, endpoint_list, error_page,
+        icons, integration_detail, integration_list, login, organization_settings, setup,
     },
 };
 use crate::app::AppHandle;
@@ -59,6 +59,10 @@ pub fn router(app: AppHandle) -> Router {
         .route("/organizations/{org}/settings/logo/", post(organization_settings::change_logo))
         .route("/organizations/{org}/connect-links/", get(connect_links::page).post(connect_links::create))
         .route("/organizations/{org}/connect-links/{id}/end/", post(connect_links::end))
+        .route("/organizations/{org}/endpoints/", get(endpoint_list::page).post(endpoint_list::create))
+        .route("/organizations/{org}/endpoints/{id}/", get(endpoint_detail::page))
+        .route("/organizations/{org}/endpoints/{id}/{action}/", post(endpoint_detail::act))
+        .route("/organizations/{org}/endpoints/{id}/deliveries/{event}/", post(endpoint_detail::redeliver))
         .route("/organizations/{org}/integrations/", compressed(get(integration_list::page)))
         .route(
             "/organizations/{org}/integrations/{id}/",

@@ -106,7 +106,10 @@ async fn the_same_account_of_two_customers_is_one_integration_or_two() -> Result
             connect_example(&app, &link, "shared").await?;
         }
         let moved = listener.events("").await?.remove(2);
-        assert_eq!((&moved["type"], &moved["data"]["formerSubject"]), (&json!("integration.reconnected"), &json!("c1")));
+        assert_eq!(
+            (&moved["type"], &moved["data"]["formerSubject"]),
+            (&json!("integration.reconnected"), &json!("c1"))
+        );
         assert_eq!((listener.ids("?subject=c1").await?.len(), listener.ids("?subject=c2").await?.len()), (0, 1));
 
         let owner = app.log_in_as("owner").await?;
@@ -118,8 +121,7 @@ async fn the_same_account_of_two_customers_is_one_integration_or_two() -> Result
         }
         let (first, second) = (listener.ids("?subject=c1").await?, listener.ids("?subject=c2").await?);
         assert!(first.len() == 1 && second.len() == 1 && first != second, "{first:?} {second:?}");
-        let external: Vec<_> =
-            program.integrations().await?.iter().map(|found| found["externalId"].clone()).collect();
+        let external: Vec<_> = program.integrations().await?.iter().map(|found| found["externalId"].clone()).collect();
         assert_eq!(external, ["shared", "shared"]);
         let again = program.link(&json!({"integration": first[0]})).await?;
         connect_example(&app, &again, "shared").await?;

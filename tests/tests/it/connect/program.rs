@@ -76,15 +76,3 @@ impl Link {
         browser.visit(location).await
     }
 }
-
-/// What the last page of a setup posts to the page of the program, and to which origin.
-pub(crate) fn message(page: &HttpResponse) -> Result<(Value, String)> {
-    let call = "window.opener.postMessage(";
-    let at = page.text.find(call).with_context(|| format!("no message but {}: {}", page.status, page.text))?;
-    let rest = &page.text[at + call.len()..];
-    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-    let message = values.next().context("a message")??;
-    let rest = rest[values.byte_offset()..].trim_start_matches(',');
-    let origin = serde_json::Deserializer::from_str(rest).into_iter::<String>().next().context("an origin")??;
-    Ok((message, origin))
-}

@@ -34,7 +34,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 77] = [
+const ROUTES: [(&str, &str, Serves); 82] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -105,6 +105,11 @@ const ROUTES: [(&str, &str, Serves); 77] = [
     ("POST", "/api/0/organizations/{org}/integrations/{id}/webhooks/", Serves::Integration),
     ("PUT", "/api/0/organizations/{org}/integrations/{id}/webhooks/{webhook}/", Serves::Integration),
     ("DELETE", "/api/0/organizations/{org}/integrations/{id}/webhooks/{webhook}/", Serves::Integration),
+    ("GET", "/organizations/{org}/endpoints/", Serves::Organization),
+    ("POST", "/organizations/{org}/endpoints/", Serves::Organization),
+    ("GET", "/organizations/{org}/endpoints/{id}/", Serves::Organization),
+    ("POST", "/organizations/{org}/endpoints/{id}/{action}/", Serves::Organization),
+    ("POST", "/organizations/{org}/endpoints/{id}/deliveries/{event}/", Serves::Organization),
     ("GET", "/connect/{token}/", Serves::Holder),
     ("GET", "/connect/{token}/status/", Serves::Holder),
     ("POST", "/connect/{token}/providers/{provider}/", Serves::Holder),
@@ -235,6 +240,7 @@ fn filled(route: &str, organization: &str, integration: &str) -> String {
         .replace("{key}", "no-key")
         .replace("{token}", "jfc_none")
         .replace("{event}", "evt_1")
+        .replace("{action}", "test")
         .replace("{webhook}", "1")
         .replace("{organization}", organization)
         .replace("{version}", "0")

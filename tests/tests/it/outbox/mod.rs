@@ -4,6 +4,7 @@ mod deliveries;
 mod endpoints;
 mod failures;
 mod outbox_app;
+mod pages;
 mod pull;
 mod scale;
 mod verifiers;

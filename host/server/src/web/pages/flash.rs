@@ -43,9 +43,12 @@ const NOT_REVOCABLE: Kind = Kind::Done(
 const SAVED: Kind = Kind::Done("saved", "Saved.");
 const UNLINKED: Kind = Kind::Done("unlinked", "The account was unlinked.");
 const LINK_ENDED: Kind = Kind::Done("link-ended", "The link was ended.");
+const ENDPOINT_REMOVED: Kind = Kind::Done("endpoint-removed", "The endpoint was removed.");
+const REDELIVERED: Kind = Kind::Done("redelivered", "The event is delivered once more.");
 
 /// All of them.
-const DONE: [Kind; 7] = [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED, LINK_ENDED];
+const DONE: [Kind; 9] =
+    [REMOVED, REVOKED, BEING_REVOKED, NOT_REVOCABLE, SAVED, UNLINKED, LINK_ENDED, ENDPOINT_REMOVED, REDELIVERED];
 
 impl Kind {
     const fn name(self) -> &'static str {
@@ -102,6 +105,14 @@ impl Flash {
     /// After the end of a connect link.
     pub(in crate::web) const fn link_ended() -> Self {
         Self { kind: LINK_ENDED, reference: None }
+    }
+
+    pub(in crate::web) const fn endpoint_removed() -> Self {
+        Self { kind: ENDPOINT_REMOVED, reference: None }
+    }
+
+    pub(in crate::web) const fn redelivered() -> Self {
+        Self { kind: REDELIVERED, reference: None }
     }
 
     /// What the last answer left for this page.

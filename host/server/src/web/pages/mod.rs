@@ -7,6 +7,8 @@ mod audit_row;
 pub(super) mod connect;
 pub(super) mod connect_links;
 pub(super) mod connect_script;
+pub(super) mod endpoint_detail;
+pub(super) mod endpoint_list;
 pub(super) mod error_page;
 mod flash;
 mod form_fields;
