@@ -233,7 +233,9 @@ impl Browser {
     /// # Errors
     /// When there is none.
     pub async fn enter_frame(&self, css: &str) -> Result<()> {
-        self.find(css).await?;
+        let is_there = "const [css] = arguments; const element = document.querySelector(css); \
+             return element !== null && (element.shadowRoot ?? element.parentNode).querySelector('iframe') !== null;";
+        self.until(is_there, vec![json!(css)], "the frame is there").await?;
         let script = "const [css] = arguments; const element = document.querySelector(css); \
              return (element.shadowRoot ?? element).querySelector('iframe') ?? element;";
         let frame = self.client.execute(script, vec![json!(css)]).await?;

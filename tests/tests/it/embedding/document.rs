@@ -45,11 +45,11 @@ fn shown(blocks: &[(&str, &str)], language: &str) -> String {
 
 /// A folder like that of the README, whose `./jackfield` is the host's.
 fn prepare(folder: &Path, host: &Host) -> Result<()> {
-    let (program, configuration) = (program().path, host.folder().join("jackfield.toml"));
+    let program = program().path;
     let script = format!(
-        "#!/bin/sh\ncommand=$1\nshift\nexec '{}' \"$command\" \"$@\" --config '{}'\n",
-        program.display(),
-        configuration.display()
+        "#!/bin/sh\ncd '{}'\nexec '{}' \"$@\" --config jackfield.toml\n",
+        host.folder().display(),
+        program.display()
     );
     fs::write(folder.join("jackfield"), script)?;
     fs::set_permissions(folder.join("jackfield"), fs::Permissions::from_mode(0o755))?;
