@@ -29,6 +29,7 @@ pub fn router(app: AppHandle) -> Router {
             "/api/0/organizations/{org}/connect-sessions/{id}/",
             get(api::connect_session).delete(api::end_connect_session),
         )
+        .route("/api/0/organizations/{org}/connect-sessions/{id}/step/", post(api::connect_step))
         .merge(program_endpoints())
         .route("/api/0/organizations/{org}/events/", get(api::events))
         .route("/api/0/organizations/{org}/integrations/", compressed(get(api::list)))
@@ -83,6 +84,7 @@ pub fn router(app: AppHandle) -> Router {
         .route("/connect/{token}/status/", get(connect::status))
         .route("/connect/{token}/providers/{provider}/", post(connect::start))
         .route("/connect/sessions/{id}/closed/", get(connect::closed))
+        .route("/connect/sessions/{id}/continue/{provider}/", layers::with_effect(get(connect::go_on)))
         .route("/connect/sessions/{id}/providers/{provider}/", post(connect::start_again));
 
     let streamed = Router::new()

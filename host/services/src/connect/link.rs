@@ -8,7 +8,7 @@ use crate::{
     session::SessionKey,
 };
 use jackfield_store::{
-    ConnectSessionId, StoreResult, Tx,
+    ConnectSessionId, OrganizationId, StoreResult, Tx,
     connect_sessions::{self, ConnectProof, ConnectTerms},
     hex,
 };
@@ -39,6 +39,19 @@ impl ConnectSessions {
     pub async fn of_token(&self, token: &str) -> StoreResult<Option<ConnectPrincipal>> {
         let Some(key) = key_of(token) else { return Ok(None) };
         self.store.read(move |tx| ConnectPrincipal::of_key(tx, &key)).await
+    }
+
+    /// A session of an organization, whether it can be used or not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of_organization(
+        &self,
+        organization: OrganizationId,
+        id: ConnectSessionId,
+    ) -> StoreResult<Option<ConnectPrincipal>> {
+        let found = self.store.read(move |tx| ConnectPrincipal::of_id(tx, id)).await?;
+        Ok(found.filter(|session| session.session.organization == organization))
     }
 
     /// The session of an id that a browser holds, whether it can be used or not.

@@ -19,6 +19,7 @@ mod holder;
 mod idempotency;
 mod link;
 mod maker;
+mod ticket;
 
 pub use connect_error::ConnectError;
 pub use connect_principal::ConnectPrincipal;

@@ -70,6 +70,16 @@ pub async fn start_connected(
     Ok(service.start(start).await?)
 }
 
+/// Whether a session has a setup of a provider under way.
+///
+/// # Errors
+/// When the database fails.
+pub async fn has_setup(service: &SetupService, session: &ConnectPrincipal, provider: &str) -> StoreResult<bool> {
+    let Some(key) = session.key() else { return Ok(false) };
+    let key = SetupKey { session: key, provider: provider.to_owned() };
+    Ok(service.pending.peek(&key).await?.is_some())
+}
+
 /// Which setup of a browser a request is for: a person who is logged in can have one, and so
 /// can each connect session that the browser holds. The answer of a service names one by its
 /// state; any other request is for the one that was started last. `None`: that of the person,

@@ -42,7 +42,7 @@ mod visit_cost;
 mod webhook;
 
 pub use active::Setup;
-pub use connected::{ConnectStartError, connected_setup, start_connected};
+pub use connected::{ConnectStartError, connected_setup, has_setup, start_connected};
 pub use permission::FEATURE;
 pub use refusal::Refusal;
 pub use result::{Channel, ConnectReturn, SetupResult};

@@ -131,6 +131,9 @@ pub struct ConnectData {
     pub token: Option<String>,
     /// What a log-in at the issuer has bound, while one is under way.
     pub log_in: Map<String, Value>,
+    /// SHA-256 of the ticket that leads a browser to the setup once, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket_hash: Option<String>,
 }
 
 /// A session as it is stored. `Debug` shows nothing sealed.

@@ -4,3 +4,4 @@ mod events;
 mod hosted;
 pub(crate) mod program;
 mod sessions;
+mod steps;

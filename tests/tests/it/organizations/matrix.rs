@@ -34,7 +34,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 82] = [
+const ROUTES: [(&str, &str, Serves); 84] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -84,6 +84,8 @@ const ROUTES: [(&str, &str, Serves); 82] = [
     ("POST", "/api/0/organizations/{org}/connect-sessions/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/connect-sessions/{id}/", Serves::Organization),
     ("DELETE", "/api/0/organizations/{org}/connect-sessions/{id}/", Serves::Organization),
+    ("POST", "/api/0/organizations/{org}/connect-sessions/{id}/step/", Serves::Organization),
+    ("GET", "/connect/sessions/{id}/continue/{provider}/", Serves::Holder),
     ("GET", "/organizations/{org}/connect-links/", Serves::Organization),
     ("POST", "/organizations/{org}/connect-links/", Serves::Organization),
     ("POST", "/organizations/{org}/connect-links/{id}/end/", Serves::Organization),

@@ -100,7 +100,7 @@ pub(in crate::web) async fn end_connect_session(
 }
 
 /// Whether somebody may let others connect accounts.
-fn check_access(app: &AppHandle, access: &Access) -> Result<(), WebError> {
+pub(super) fn check_access(app: &AppHandle, access: &Access) -> Result<(), WebError> {
     if !access.may_let_connect() {
         let scope = if access.user.is_some() { Scope::OrgIntegrations } else { Scope::IntegrationsConnect };
         return Err(WebError::missing_scope(scope));
@@ -114,7 +114,7 @@ fn check_access(app: &AppHandle, access: &Access) -> Result<(), WebError> {
     }
 }
 
-fn parsed(id: &str) -> Result<ConnectSessionId, WebError> {
+pub(super) fn parsed(id: &str) -> Result<ConnectSessionId, WebError> {
     Ok(id.parse().map_err(|_| Problem::NotFound)?)
 }
 
@@ -141,7 +141,7 @@ fn with_filter(url: &str, query: &ListQuery) -> String {
     if pairs.is_empty() { format!("{url}?") } else { format!("{url}?{pairs}&") }
 }
 
-fn unreadable(rejection: &JsonRejection) -> WebError {
+pub(super) fn unreadable(rejection: &JsonRejection) -> WebError {
     match Problem::of_status(rejection.status()) {
         Problem::BadRequest => Problem::BadRequest.because(rejection.body_text()),
         other => other.into(),

@@ -3,6 +3,7 @@
 mod api_tokens;
 mod audit;
 mod connect_sessions;
+mod connect_steps;
 mod cursor;
 mod endpoints;
 mod event_reads;
@@ -24,6 +25,7 @@ pub(in crate::web) use audit::audit;
 pub(in crate::web) use connect_sessions::{
     connect_session, connect_sessions, create_connect_session, end_connect_session,
 };
+pub(in crate::web) use connect_steps::connect_step;
 pub(in crate::web) use cursor::{Cursor, PER_PAGE};
 pub(in crate::web) use endpoints::{
     change_endpoint, create_endpoint, deliveries, endpoint, endpoints, redeliver, redeliver_since, remove_endpoint,

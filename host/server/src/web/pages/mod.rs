@@ -21,6 +21,6 @@ pub(super) mod login;
 pub(super) mod organization_settings;
 mod script_text;
 pub(super) mod setup;
-mod setup_errors;
+pub(super) mod setup_errors;
 
 pub use setup::RedirectTarget;

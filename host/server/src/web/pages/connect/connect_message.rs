@@ -70,12 +70,12 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// The code of a check that has failed.
-pub(super) fn code(check: Option<&str>) -> &'static str {
+pub(in crate::web) fn code(check: Option<&str>) -> &'static str {
     if check == Some("declined") { "denied" } else { "failed" }
 }
 
 /// What of an integration a program's page gets.
-pub(super) fn shown(integration: &Value) -> Value {
+pub(in crate::web) fn shown(integration: &Value) -> Value {
     let shown = SHOWN.iter().filter_map(|name| Some(((*name).to_owned(), integration.get(name)?.clone())));
     Value::Object(shown.collect::<Map<_, _>>())
 }

@@ -6,11 +6,14 @@ mod connect_message;
 mod connect_policy;
 mod connect_refused;
 mod connect_status;
+mod continued;
 mod directory;
 mod start_connected;
 
 pub(in crate::web) use connect_end::{closed, ended};
+pub(in crate::web) use connect_message::{code, shown as shown_integration};
 pub(in crate::web) use connect_refused::refused;
 pub(in crate::web) use connect_status::status;
+pub(in crate::web) use continued::go_on;
 pub(in crate::web) use directory::open;
 pub(in crate::web) use start_connected::{start, start_again};
