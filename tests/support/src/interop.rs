@@ -98,8 +98,8 @@ impl Interop {
         Ok(serde_json::from_slice(&run.stdout)?)
     }
 
-    /// Has libraries of npm and PyPI verify a delivery: `{secret, publicKey, headers, body}`. Returns
-    /// the name of each with whether it accepts it.
+    /// Has libraries of npm and PyPI verify a delivery: `{secret, publicKey, headers, body}`.
+    /// Returns the name of each with whether it accepts it.
     ///
     /// # Errors
     /// When one cannot be run.

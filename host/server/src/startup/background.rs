@@ -24,7 +24,7 @@ impl Background {
         background.spawn(resume_rotation(app.keys.clone()));
         background.spawn(app.grants.clone().run());
         background.spawn(app.revocations.clone().run());
-        background.spawn(app.connect_sessions.clone().run());
+        background.spawn(app.connect_sessions.expiry().run());
         background.spawn(app.inbox.clone().run());
         background.spawn(app.deliveries.clone().run());
         if let Some(listener) = control {

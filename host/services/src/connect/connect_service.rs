@@ -7,6 +7,7 @@ use super::{
     connect_error::{ConnectError, MOST_OPEN},
     connect_request::{CheckedRequest, ConnectSessionIn, check_origins},
     connect_session_out::ConnectSessionOut,
+    expiry::ConnectExpiry,
     idempotency::Idempotency,
     maker::{actor, maker},
 };
@@ -75,6 +76,12 @@ impl ConnectSessions {
     pub fn new(host: ConnectDependencies) -> Self {
         let ConnectDependencies { store, plugins, url_prefix } = host;
         Self { store, plugins, url_prefix, issuers: Vec::new() }
+    }
+
+    /// The task that marks those that expire.
+    #[must_use]
+    pub fn expiry(&self) -> ConnectExpiry {
+        ConnectExpiry::new(self.store.clone())
     }
 
     /// Makes a session. With an idempotency key that the same maker has used before, the session of

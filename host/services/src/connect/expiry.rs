@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{connect_event::event, connect_service::ConnectSessions};
+use super::connect_event::event;
 use jackfield_store::{
-    StoreResult, Tx,
+    Store, StoreResult, Tx,
     connect_sessions::{self, ConnectStatus},
     outgoing_events::{self, EventKind},
 };
@@ -14,7 +14,16 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Most that are marked in one transaction.
 const BATCH: i64 = 200;
 
-impl ConnectSessions {
+/// Marks what expires, in the background.
+pub struct ConnectExpiry {
+    store: Store,
+}
+
+impl ConnectExpiry {
+    pub(super) const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
     /// Marks what expires, until it is dropped. Of several hosts one does it.
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(INTERVAL);

@@ -27,6 +27,7 @@ pub use connect_refusal::ConnectRefusal;
 pub use connect_request::{ConnectSessionIn, SubjectIn};
 pub use connect_service::{ConnectDependencies, ConnectListing, ConnectSessions, CreatedSession};
 pub use connect_session_out::ConnectSessionOut;
+pub use expiry::ConnectExpiry;
 pub use holder::Holder;
 pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter, subject::Subject};
 pub use link::{Hold, ShownProof};
