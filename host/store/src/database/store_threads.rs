@@ -112,7 +112,9 @@ impl Inner {
     fn work(&self, mut takes: bool) {
         let mut state = self.state.lock();
         while !state.is_closing {
-            let work = if takes { state.waiting.pop_front() } else { None };
+            // The one that falls asleep last looks once more: then nobody is left who would.
+            let may_take = takes || state.at_work() <= self.awake;
+            let work = if may_take { state.waiting.pop_front() } else { None };
             match work {
                 Some(work) => {
                     state.taken += 1;
@@ -193,6 +195,21 @@ mod tests {
             (0..4).map(|_| all.clone()).map(|all| threads.run(move || all.wait().is_leader())).collect();
         for one in waiting {
             one.await.expect("it has run");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn no_work_is_left_behind_while_threads_start_and_fall_asleep() {
+        for round in 0..1000_u64 {
+            let threads = StoreThreads::new(4, 2);
+            for burst in 0..4 {
+                let pause = Duration::from_micros((round * 7 + burst * 13) % 40);
+                let all: Vec<_> = (0..4).map(|_| threads.run(move || thread::sleep(pause))).collect();
+                for one in all {
+                    let ended = tokio::time::timeout(Duration::from_secs(20), one).await;
+                    ended.expect("somebody takes it").expect("it has run");
+                }
+            }
         }
     }
 
