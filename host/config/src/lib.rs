@@ -11,6 +11,7 @@ mod allow_private;
 mod audit;
 pub mod clock;
 mod config_value;
+mod connect;
 mod database;
 mod database_url;
 mod diagnostic;
@@ -55,6 +56,7 @@ pub mod writable;
 
 pub use allow_private::AllowPrivate;
 pub use audit::Audit;
+pub use connect::ConnectIssuer;
 pub use database::Database;
 pub use database_url::DatabaseUrl;
 pub use diagnostic::{Diagnostic, Diagnostics, nearest};

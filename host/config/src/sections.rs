@@ -4,7 +4,7 @@
 pub(super) const PROVIDERS: &str = "providers";
 
 /// The top-level names that are the host's own.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "default-integrations",
     "system",
     "database",
@@ -16,11 +16,12 @@ pub(super) const SECTIONS: [&str; 12] = [
     "audit",
     "inbox",
     "endpoints",
+    "connect",
     PROVIDERS,
 ];
 
 /// The keys of each section, but those of [`PLUGIN_KEYS`] that stand in `[plugins]` as well.
-pub(super) const SECTION_KEYS: [(&str, &[&str]); 8] = [
+pub(super) const SECTION_KEYS: [(&str, &[&str]); 9] = [
     (
         "system",
         &[
@@ -43,6 +44,7 @@ pub(super) const SECTION_KEYS: [(&str, &[&str]); 8] = [
     ("tokens", &["keep-alive-days"]),
     ("proxy", &["max-request-bytes", "idle-timeout", "max-calls"]),
     ("audit", &["keep"]),
+    ("connect", &["issuers"]),
     ("inbox", &["keep", "max-events", "max-bytes", "max-per-minute"]),
 ];
 

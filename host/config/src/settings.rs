@@ -8,6 +8,7 @@ use super::{
     allow_private::AllowPrivate,
     audit::Audit,
     config_value::ConfigValue,
+    connect::{self, ConnectIssuer},
     database::Database,
     diagnostic::{Diagnostic, nearest},
     diagnostic_collector::DiagnosticCollector,
@@ -56,6 +57,8 @@ pub struct Settings {
     pub audit: Audit,
     /// `[inbox]`.
     pub inbox: Inbox,
+    /// `[[connect.issuers]]`: where people prove who they are.
+    pub connect_issuers: Vec<ConnectIssuer>,
     /// `[[endpoints]]`: where programs are told of events.
     pub endpoints: Vec<ConfiguredEndpoint>,
     /// `[providers.NAME]`: the declared providers, by id.
@@ -135,6 +138,7 @@ pub(super) fn settings<'a>(collector: &'a DiagnosticCollector, root: &'a DeTable
         proxy: Proxy::read(collector, root),
         audit: Audit::read(collector, root),
         inbox: Inbox::read(collector, root),
+        connect_issuers: connect::read(collector, root),
         endpoints: endpoints::read(collector, root),
         providers: providers::read(collector, root),
         options: provider_options(collector, root),

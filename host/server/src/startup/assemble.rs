@@ -7,7 +7,7 @@ use jackfield_services::{
     Store,
     accounts::Accounts,
     audit::{Audit, Builds, Retention},
-    connect::{ConnectDependencies, ConnectSessions},
+    connect::{ConnectDependencies, ConnectSessions, LogInClient},
     database::Database,
     grants::{Grants, Issuers},
     inbox::{Inbox, InboxDependencies, ReceivedEvents},
@@ -60,10 +60,15 @@ pub(super) fn app(settings: Settings, store: Store, secret_keys: &SecretKeys, lo
         features: features.clone(),
         url_prefix: url_prefix.clone(),
         clock: clock.clone(),
-        issuers,
+        issuers: issuers.clone(),
     };
-    let connect =
-        ConnectDependencies { store: store.clone(), plugins: plugins.clone(), url_prefix: url_prefix.clone() };
+    let configured = settings.connect_issuers.clone();
+    let connect = ConnectDependencies {
+        store: store.clone(),
+        plugins: plugins.clone(),
+        url_prefix: url_prefix.clone(),
+        log_in: LogInClient { configured, issuers, outbound: outbound.clone() },
+    };
     let setups = SetupService::new(dependencies, secret_keys);
     let inbox = Inbox::new(InboxDependencies {
         store: store.clone(),

@@ -82,6 +82,8 @@ pub fn router(app: AppHandle) -> Router {
         .route("/extensions/{provider}/leaving/", get(setup::leaving))
         .route("/connect/{token}/", layers::with_effect(get(connect::open)))
         .route("/connect/{token}/status/", get(connect::status))
+        .route("/connect/{token}/log-in/", post(connect::begin_log_in))
+        .route("/connect/log-in/", layers::with_effect(get(connect::end_log_in)))
         .route("/connect/{token}/providers/{provider}/", post(connect::start))
         .route("/connect/sessions/{id}/closed/", get(connect::closed))
         .route("/connect/sessions/{id}/continue/{provider}/", layers::with_effect(get(connect::go_on)))

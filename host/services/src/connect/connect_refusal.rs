@@ -11,6 +11,10 @@ pub enum ConnectRefusal {
     Expired,
     /// Another browser holds it, or this one has not proved yet that it may.
     OtherBrowser,
+    /// The person is logged in at the issuer as somebody else than the subject.
+    OtherPerson,
+    /// The log-in at the issuer proves nothing.
+    LogInFailed,
     /// It is not for this provider.
     ProviderNotAllowed,
     /// Who has made it may not let people connect any more.
@@ -26,6 +30,8 @@ impl ConnectRefusal {
             Self::Ended => "session-ended",
             Self::Expired => "session-expired",
             Self::OtherBrowser => "other-browser",
+            Self::OtherPerson => "other-person",
+            Self::LogInFailed => "log-in-failed",
             Self::ProviderNotAllowed => "provider-not-allowed",
             Self::MakerGone => "maker-gone",
         }

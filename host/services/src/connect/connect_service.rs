@@ -9,6 +9,7 @@ use super::{
     connect_session_out::ConnectSessionOut,
     expiry::ConnectExpiry,
     idempotency::Idempotency,
+    log_in::LogInClient,
     maker::{actor, maker},
 };
 use crate::{
@@ -35,7 +36,7 @@ pub struct ConnectSessions {
     pub(super) store: Store,
     pub(super) plugins: Plugins,
     pub(super) url_prefix: UrlPrefix,
-    pub(super) issuers: Vec<String>,
+    pub(super) log_in: LogInClient,
 }
 
 /// What [`ConnectSessions`] needs of the host.
@@ -44,6 +45,7 @@ pub struct ConnectDependencies {
     pub store: Store,
     pub plugins: Plugins,
     pub url_prefix: UrlPrefix,
+    pub log_in: LogInClient,
 }
 
 /// A session that was made. It has no `Debug`, which would show the token.
@@ -74,8 +76,8 @@ impl ConnectSessions {
     /// Sessions in this database.
     #[must_use]
     pub fn new(host: ConnectDependencies) -> Self {
-        let ConnectDependencies { store, plugins, url_prefix } = host;
-        Self { store, plugins, url_prefix, issuers: Vec::new() }
+        let ConnectDependencies { store, plugins, url_prefix, log_in } = host;
+        Self { store, plugins, url_prefix, log_in }
     }
 
     /// The task that marks those that expire.
@@ -115,7 +117,8 @@ impl ConnectSessions {
     }
 
     fn checked(&self, asked: ConnectSessionIn) -> Result<CheckedRequest, ConnectError> {
-        let checked = asked.checked(&self.issuers)?;
+        let issuers: Vec<String> = self.log_in.configured.iter().map(|known| known.issuer.clone()).collect();
+        let checked = asked.checked(&issuers)?;
         let unknown = checked.terms.providers.iter().find(|id| self.plugins.find_configured(id).is_none());
         match unknown {
             Some(id) => Err(ConnectError::invalid(format!("There is no provider `{id}` that can be connected here."))),

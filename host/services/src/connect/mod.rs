@@ -18,6 +18,7 @@ mod expiry;
 mod holder;
 mod idempotency;
 mod link;
+mod log_in;
 mod maker;
 mod ticket;
 
@@ -31,3 +32,4 @@ pub use expiry::ConnectExpiry;
 pub use holder::Holder;
 pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter, subject::Subject};
 pub use link::{Hold, ShownProof};
+pub use log_in::{LogInClient, LogInError, LoggedIn};

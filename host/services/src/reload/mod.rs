@@ -9,6 +9,7 @@ mod reloaded;
 use std::{path::PathBuf, sync::Arc};
 
 pub use reloaded::{ReloadError, Reloaded};
+use secrecy::ExposeSecret;
 use tokio::sync::Mutex;
 
 use crate::{
@@ -284,6 +285,12 @@ impl Reloader {
     }
 }
 
+/// What is compared of the issuers of connect sessions.
+fn connect_issuers(settings: &Settings) -> Vec<(&str, &str, &str)> {
+    let known = settings.connect_issuers.iter();
+    known.map(|one| (one.issuer.as_str(), one.client_id.as_str(), one.client_secret.expose_secret())).collect()
+}
+
 /// The keys that cannot change while requests are served.
 fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
     let (old, new) = (&before.system, &after.system);
@@ -294,6 +301,7 @@ fn needs_restart(before: &Settings, after: &Settings) -> Vec<String> {
         ("system.idle-timeout", old.idle_timeout != new.idle_timeout),
         ("system.max-connections", old.max_connections != new.max_connections),
         ("system.control", old.control != new.control),
+        ("connect.issuers", connect_issuers(before) != connect_issuers(after)),
         ("tokens.keep-alive-days", before.tokens != after.tokens),
         ("proxy.max-request-bytes", before.proxy.max_request_bytes != after.proxy.max_request_bytes),
         ("proxy.idle-timeout", before.proxy.idle_timeout != after.proxy.idle_timeout),

@@ -59,6 +59,12 @@ pub enum Refusal {
     /// Another browser holds the connect session, or none does yet.
     #[error("integrations.setup.invalid-uid")]
     OtherBrowser,
+    /// The person is somebody else than the connect session is for.
+    #[error("integrations.setup.invalid-uid")]
+    OtherPerson,
+    /// The log-in for the connect session proves nothing.
+    #[error("integrations.setup.invalid-uid")]
+    LogInFailed,
     /// The connect session is not for this provider.
     #[error("integrations.setup.access-denied")]
     ProviderNotAllowed,
@@ -74,6 +80,8 @@ impl From<ConnectRefusal> for Refusal {
             ConnectRefusal::Ended => Self::SessionEnded,
             ConnectRefusal::Expired => Self::SessionExpired,
             ConnectRefusal::OtherBrowser => Self::OtherBrowser,
+            ConnectRefusal::OtherPerson => Self::OtherPerson,
+            ConnectRefusal::LogInFailed => Self::LogInFailed,
             ConnectRefusal::ProviderNotAllowed => Self::ProviderNotAllowed,
             ConnectRefusal::MakerGone => Self::MakerGone,
         }
@@ -82,7 +90,7 @@ impl From<ConnectRefusal> for Refusal {
 
 impl Refusal {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::NoSession,
         Self::NoneUnderWay,
         Self::Busy,
@@ -100,6 +108,8 @@ impl Refusal {
         Self::SessionEnded,
         Self::SessionExpired,
         Self::OtherBrowser,
+        Self::OtherPerson,
+        Self::LogInFailed,
         Self::ProviderNotAllowed,
         Self::MakerGone,
     ];
@@ -125,6 +135,8 @@ impl Refusal {
             Self::SessionEnded => ConnectRefusal::Ended.check(),
             Self::SessionExpired => ConnectRefusal::Expired.check(),
             Self::OtherBrowser => ConnectRefusal::OtherBrowser.check(),
+            Self::OtherPerson => ConnectRefusal::OtherPerson.check(),
+            Self::LogInFailed => ConnectRefusal::LogInFailed.check(),
             Self::ProviderNotAllowed => ConnectRefusal::ProviderNotAllowed.check(),
             Self::MakerGone => ConnectRefusal::MakerGone.check(),
         }
@@ -166,6 +178,8 @@ mod tests {
         integrations.setup.expired session-ended
         integrations.setup.expired session-expired
         integrations.setup.invalid-uid other-browser
+        integrations.setup.invalid-uid other-person
+        integrations.setup.invalid-uid log-in-failed
         integrations.setup.access-denied provider-not-allowed
         integrations.setup.access-denied maker-gone
         ");

@@ -2,6 +2,7 @@
 
 mod events;
 mod hosted;
+mod log_in;
 pub(crate) mod program;
 mod sessions;
 mod steps;

@@ -34,7 +34,7 @@ enum Serves {
 }
 
 #[rustfmt::skip]
-const ROUTES: [(&str, &str, Serves); 84] = [
+const ROUTES: [(&str, &str, Serves); 86] = [
     ("GET", "/api/0/organizations/{org}/config/integrations/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/audit/", Serves::Organization),
     ("GET", "/api/0/organizations/{org}/integrations/", Serves::Organization),
@@ -115,6 +115,8 @@ const ROUTES: [(&str, &str, Serves); 84] = [
     ("GET", "/connect/{token}/", Serves::Holder),
     ("GET", "/connect/{token}/status/", Serves::Holder),
     ("POST", "/connect/{token}/providers/{provider}/", Serves::Holder),
+    ("POST", "/connect/{token}/log-in/", Serves::Holder),
+    ("GET", "/connect/log-in/", Serves::Holder),
     ("GET", "/connect/sessions/{id}/closed/", Serves::Holder),
     ("POST", "/connect/sessions/{id}/providers/{provider}/", Serves::Holder),
     ("GET", "/connect/jackfield-connect.js", Serves::Everybody),

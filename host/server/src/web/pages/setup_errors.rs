@@ -20,7 +20,7 @@ const fn row(name: &'static str, words: &'static str) -> SetupError {
 const OTHER: SetupError = row("setup", "The connection ended before it was finished.");
 
 #[rustfmt::skip]
-static CHECKS: [SetupError; 38] = [
+static CHECKS: [SetupError; 40] = [
     // What a setup must be before a step runs.
     row("no-session", "You have been logged out. Log in and start again."),
     row("none-under-way", "This connection is already finished, or was not started in this browser."),
@@ -39,6 +39,8 @@ static CHECKS: [SetupError; 38] = [
     row("session-ended", "This link was withdrawn. Ask for a new one."),
     row("session-expired", "This link has expired. Ask for a new one."),
     row("other-browser", "This link belongs to another browser: it was opened there first, or this browser has not come from the page that made it. Continue there, or ask for a new link."),
+    row("other-person", "This link is for somebody else than you are logged in as. Log in as that person, or ask for a link of your own."),
+    row("log-in-failed", "The log-in did not work. Open the link again, and log in once more."),
     row("provider-not-allowed", "This link is not for this service. Ask for one that is."),
     row("maker-gone", "Whoever made this link may not let people connect accounts any more. Ask for a new one."),
     row("other-account", "To reconnect, log in as the account that is connected already, or add the other one as a new integration."),

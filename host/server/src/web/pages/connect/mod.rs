@@ -8,6 +8,7 @@ mod connect_refused;
 mod connect_status;
 mod continued;
 mod directory;
+mod log_in;
 mod start_connected;
 
 pub(in crate::web) use connect_end::{closed, ended};
@@ -16,4 +17,5 @@ pub(in crate::web) use connect_refused::refused;
 pub(in crate::web) use connect_status::status;
 pub(in crate::web) use continued::go_on;
 pub(in crate::web) use directory::open;
+pub(in crate::web) use log_in::{begin as begin_log_in, end as end_log_in};
 pub(in crate::web) use start_connected::{start, start_again};
