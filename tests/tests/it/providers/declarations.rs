@@ -183,8 +183,12 @@ fn the_manuals_own_examples_fit() -> Result<()> {
     let is_here = |line: &&str| !line.starts_with("icon") && !line.starts_with("private-key");
     let toml: Vec<_> = lines.filter(is_toml).filter(is_here).collect();
     assert!(toml.len() > 20, "{toml:#?}");
-    let folder =
-        bare().env("GITHUB_CLIENT_SECRET", "x").env("ACME_CLIENT_SECRET", "y").toml(&toml.join("\n")).folder_only();
+    let folder = bare()
+        .env("GITHUB_CLIENT_SECRET", "x")
+        .env("ACME_CLIENT_SECRET", "y")
+        .env("ACME_SIGNING_SECRET", "y")
+        .toml(&toml.join("\n"))
+        .folder_only();
     let checked = folder.run(&["config", "check"])?;
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     let list = String::from_utf8(folder.run(&["provider", "list"])?.stdout)?;
