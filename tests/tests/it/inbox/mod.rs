@@ -1,6 +1,7 @@
 //! The inbox: what services send of their own accord, from the signed bytes to the organizations
 //! that have the account.
 
+mod events;
 mod handshakes;
 mod inbox_app;
 mod limits;
