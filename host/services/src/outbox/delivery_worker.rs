@@ -75,17 +75,19 @@ impl Deliveries {
     /// Delivers what is due, until it is dropped. What is under way then comes to its end: see
     /// [`Deliveries::drain`].
     pub async fn run(self) {
+        // Where nobody has an endpoint, a recorded event costs no look.
+        let mut has_endpoints = true;
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = self.store.new_events().recorded() => {}
+                () = self.store.new_events().recorded(), if has_endpoints => {}
             }
-            if let Err(error) = self.run_once().await
-                && !error.is_logged()
-            {
-                tracing::warn!(%error, "events could not be delivered");
+            match self.run_once().await {
+                Ok(found) => has_endpoints = found,
+                Err(error) if error.is_logged() => {}
+                Err(error) => tracing::warn!(%error, "events could not be delivered"),
             }
         }
     }
@@ -98,11 +100,18 @@ impl Deliveries {
         drop(all);
     }
 
-    /// Begins with what is due to each endpoint that nothing is under way to.
-    async fn run_once(&self) -> StoreResult<()> {
+    /// Begins with what is due to each endpoint that nothing is under way to. Returns whether there
+    /// are endpoints.
+    async fn run_once(&self) -> StoreResult<bool> {
         let most = i64::from(MOST_ENDPOINTS) * 2;
-        for id in self.store.read(move |tx| deliveries::due_endpoints(tx, most)).await? {
-            let Ok(permit) = self.places.clone().try_acquire_owned() else { return Ok(()) };
+        let look = move |tx: &mut Tx<'_>| {
+            let due = deliveries::due_endpoints(tx, most)?;
+            let has_endpoints = !due.is_empty() || deliveries::has_endpoints(tx)?;
+            Ok((due, has_endpoints))
+        };
+        let (due, has_endpoints) = self.store.read(look).await?;
+        for id in due {
+            let Ok(permit) = self.places.clone().try_acquire_owned() else { return Ok(has_endpoints) };
             if !self.under_way.lock().insert(id) {
                 continue;
             }
@@ -116,7 +125,7 @@ impl Deliveries {
                 drop((place, permit));
             });
         }
-        Ok(())
+        Ok(has_endpoints)
     }
 
     /// Delivers to one endpoint until nothing is due.

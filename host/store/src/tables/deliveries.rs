@@ -111,6 +111,18 @@ pub fn due_endpoints(tx: &mut Tx<'_>, limit: i64) -> StoreResult<Vec<EndpointId>
     Ok(find.load(tx.connection)?)
 }
 
+const ANY_ENABLED: &str = "SELECT CAST(1 AS BIGINT) FROM endpoints WHERE status = 'enabled' LIMIT 1";
+
+/// Whether anything is delivered at all.
+///
+/// # Errors
+/// When the database fails.
+pub fn has_endpoints(tx: &mut Tx<'_>) -> StoreResult<bool> {
+    let find: Statement<'_, BigInt> = statement!(ANY_ENABLED);
+    let found: Option<i64> = tx.one(find).optional()?;
+    Ok(found.is_some())
+}
+
 /// Takes the lease of what is due to an endpoint, so many at most, the oldest first.
 ///
 /// # Errors
