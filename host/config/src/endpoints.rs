@@ -182,7 +182,7 @@ mod tests {
             assert!(said.iter().all(|words| words.contains(expected)), "{text}: {said:?}");
         }
         for (line, expected) in [
-            ("types = [\"integration.conected\"]", "did you mean integration.connected?"),
+            ("types = [\"integration.connect\"]", "did you mean integration.connected?"),
             ("types = [\"all\"]", "write some of integration.connected, "),
             ("providers = [\"a,b\"]", "not the id of a provider"),
             ("secret = \"whsec_short\"", "not a secret of Standard Webhooks"),

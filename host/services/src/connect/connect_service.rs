@@ -9,7 +9,7 @@ use super::{
     connect_session_out::ConnectSessionOut,
     expiry::ConnectExpiry,
     idempotency::Idempotency,
-    log_in::LogInClient,
+    log_in_client::LogInClient,
     maker::{actor, maker},
 };
 use crate::{

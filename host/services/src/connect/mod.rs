@@ -18,8 +18,9 @@ mod expiry;
 mod holder;
 mod idempotency;
 mod link;
-mod log_in;
+mod log_in_client;
 mod maker;
+mod subject_log_in;
 mod ticket;
 
 pub use connect_error::ConnectError;
@@ -32,4 +33,5 @@ pub use expiry::ConnectExpiry;
 pub use holder::Holder;
 pub use jackfield_store::{ConnectSessionId, connect_sessions::ConnectFilter, subject::Subject};
 pub use link::{Hold, ShownProof};
-pub use log_in::{LogInClient, LogInError, LoggedIn};
+pub use log_in_client::LogInClient;
+pub use subject_log_in::{LogInError, LoggedIn, SubjectLogIns};

@@ -207,8 +207,8 @@ mod tests {
             ..EndpointIn::default()
         };
         assert!(asked(&["integration.connected"]).checked(&outbound).is_ok());
-        let refused = asked(&["integration.conected"]).checked(&outbound).expect_err("a mistake").to_string();
-        assert!(refused.contains("integration.conected") && refused.contains("integration.connected"), "{refused}");
+        let refused = asked(&["integration.connect"]).checked(&outbound).expect_err("a mistake").to_string();
+        assert!(refused.contains("integration.connect") && refused.contains("integration.connected"), "{refused}");
         assert!(asked(&["endpoint.test"]).checked(&outbound).is_err(), "nobody asks for a test but by asking for one");
     }
 }

@@ -48,7 +48,7 @@ async fn what_no_endpoint_can_be_is_refused_with_the_reason() -> Result<()> {
         (json!({"url": "https://169.254.169.254/latest/"}), "169.254.169.254"),
         (json!({"url": "ftp://crm.example/"}), "url"),
         (json!({"url": "https://a:b@crm.example/"}), "no user name"),
-        (json!({"url": &url, "types": ["integration.conected"]}), "integration.conected"),
+        (json!({"url": &url, "types": ["integration.connect"]}), "integration.connect"),
         (json!({"url": &url, "typos": []}), "typos"),
         (json!({}), "url"),
     ] {

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 use jackfield_services::{
-    connect::{ConnectRefusal, Hold, LogInError},
+    connect::{ConnectRefusal, Hold, LogInError, SubjectLogIns},
     setup::Refusal,
 };
 
@@ -40,7 +40,7 @@ pub(in crate::web) async fn begin(
     }
     let browser = KnownBrowser::of(cookie);
     let back = app.url_prefix.absolute(BACK);
-    match app.connect_sessions.begin_log_in(&session, browser.holder, &token, &back).await {
+    match log_ins(&app).begin(&session, browser.holder, &token, &back).await {
         Ok(url) => {
             let mut response = see_other(&url);
             browser.leave(&app.url_prefix, &mut response);
@@ -59,7 +59,7 @@ pub(in crate::web) async fn end(
 ) -> Result<Response, WebError> {
     let Some(holder) = holder else { return failed(LogInError::NoneUnderWay, reference.as_deref()) };
     request.setup_url = app.url_prefix.absolute(BACK);
-    match app.connect_sessions.end_log_in(holder, &request).await {
+    match log_ins(&app).end(holder, &request).await {
         Ok(ended) if ended.hold == Hold::OtherBrowser => {
             let refusal = Refusal::from(ConnectRefusal::OtherBrowser);
             refusal.log(WHAT);
@@ -68,6 +68,10 @@ pub(in crate::web) async fn end(
         Ok(ended) => Ok(see_other(&app.url_prefix.absolute(&format!("/connect/{}/", ended.token)))),
         Err(error) => failed(error, reference.as_deref()),
     }
+}
+
+fn log_ins(app: &AppHandle) -> SubjectLogIns {
+    SubjectLogIns::new(app.connect_sessions.clone())
 }
 
 fn failed(error: LogInError, reference: Option<&str>) -> Result<Response, WebError> {

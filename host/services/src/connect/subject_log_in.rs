@@ -9,8 +9,7 @@ use url::Url;
 use super::{connect_principal::ConnectPrincipal, connect_service::ConnectSessions, holder::Holder, link::Hold};
 use jackfield_config::ConnectIssuer;
 use jackfield_loader::{OAuth2, Request};
-use jackfield_oauth2::{DiscoveryError, Issuers, LoginOutcome, OAuth2Error};
-use jackfield_outbound::Outbound;
+use jackfield_oauth2::{DiscoveryError, LoginOutcome, OAuth2Error};
 use jackfield_store::{
     ConnectSessionId, StoreError, StoreResult, Tx,
     connect_sessions::{self, ConnectData, ConnectProof},
@@ -27,17 +26,6 @@ const STATE: &str = "state";
 const CLAIMS: &str = "id_token_claims";
 /// Where the text of the link stands beside it: the browser is led back to it.
 const TOKEN: &str = "token";
-
-/// What is needed to have people log in.
-#[derive(Clone)]
-pub struct LogInClient {
-    /// The issuers of the configuration.
-    pub configured: Vec<ConnectIssuer>,
-    /// What is known of issuers.
-    pub issuers: Issuers,
-    /// Sends the requests.
-    pub outbound: Outbound,
-}
 
 /// Why a log-in proves nothing.
 #[derive(Debug, Error)]
@@ -70,13 +58,24 @@ pub struct LoggedIn {
     pub token: String,
 }
 
-impl ConnectSessions {
+/// Log-ins for connect sessions.
+pub struct SubjectLogIns {
+    sessions: ConnectSessions,
+}
+
+impl SubjectLogIns {
+    /// Of these sessions.
+    #[must_use]
+    pub const fn new(sessions: ConnectSessions) -> Self {
+        Self { sessions }
+    }
+
     /// Begins a log-in of a browser. Returns where the person goes. `token` is the text of the
     /// link, `back` the host's redirect URI at issuers.
     ///
     /// # Errors
     /// When the issuer cannot be asked.
-    pub async fn begin_log_in(
+    pub async fn begin(
         &self,
         session: &ConnectPrincipal,
         holder: Holder,
@@ -88,7 +87,12 @@ impl ConnectSessions {
             return Err(LogInError::NoneUnderWay);
         }
         let oauth2 = self.client_of(terms.issuer.as_deref())?;
-        let server = self.log_in.issuers.server(&oauth2, &self.log_in.outbound, self.store.now()).await?;
+        let server = self
+            .sessions
+            .log_in
+            .issuers
+            .server(&oauth2, &self.sessions.log_in.outbound, self.sessions.store.now())
+            .await?;
         let mut state = Map::new();
         let LoginOutcome::Redirect(url) = server.log_in(&Request::new("GET", back), &mut state).await? else {
             return Err(LogInError::NoneUnderWay);
@@ -105,7 +109,7 @@ impl ConnectSessions {
             data.log_in.insert(key, Value::Object(state));
             connect_sessions::set_data(tx, &session, &data)
         };
-        self.store.write(note).await?;
+        self.sessions.store.write(note).await?;
         Ok(url)
     }
 
@@ -114,26 +118,26 @@ impl ConnectSessions {
     ///
     /// # Errors
     /// When the answer proves nothing.
-    pub async fn end_log_in(&self, holder: Holder, request: &Request) -> Result<LoggedIn, LogInError> {
+    pub async fn end(&self, holder: Holder, request: &Request) -> Result<LoggedIn, LogInError> {
         let id = request.query(STATE).and_then(session_of).ok_or(LogInError::NoneUnderWay)?;
         let key = hex(holder.as_bytes());
         let (session, mut state) =
-            self.store.write(move |tx| take(tx, id, &key)).await?.ok_or(LogInError::NoneUnderWay)?;
+            self.sessions.store.write(move |tx| take(tx, id, &key)).await?.ok_or(LogInError::NoneUnderWay)?;
         let terms = &session.session.terms;
         let token = state.remove(TOKEN).and_then(|token| token.as_str().map(str::to_owned)).unwrap_or_default();
         let oauth2 = self.client_of(terms.issuer.as_deref())?;
-        let now = self.store.now();
-        let server = self.log_in.issuers.server(&oauth2, &self.log_in.outbound, now).await?;
+        let now = self.sessions.store.now();
+        let server = self.sessions.log_in.issuers.server(&oauth2, &self.sessions.log_in.outbound, now).await?;
         server.callback("log-in", request, &mut state, now).await?;
         let subject = state.get(CLAIMS).and_then(|claims| claims.get("sub")).and_then(Value::as_str);
         if subject.is_none() || subject != terms.subject.as_ref().map(Subject::id) {
             return Err(LogInError::OtherPerson);
         }
-        Ok(LoggedIn { hold: self.give_to(id, holder).await?, token })
+        Ok(LoggedIn { hold: self.sessions.give_to(id, holder).await?, token })
     }
 
     fn client_of(&self, issuer: Option<&str>) -> Result<OAuth2, LogInError> {
-        let known = self.log_in.configured.iter().find(|known| Some(known.issuer.as_str()) == issuer);
+        let known = self.sessions.log_in.configured.iter().find(|known| Some(known.issuer.as_str()) == issuer);
         let ConnectIssuer { issuer, client_id, client_secret } = known.ok_or(LogInError::NoIssuer)?;
         let oauth2 = OAuth2::discover(issuer.as_str()).client(client_id.as_str(), client_secret.expose_secret());
         Ok(oauth2.scopes(["openid"]))
