@@ -14,7 +14,7 @@ use crate::{accounts::Organization, session::SessionKey};
 use jackfield_store::{
     ConnectSessionId, StoreResult, Tx,
     audit::{Actor, Entry},
-    connect_sessions::{self, ConnectSession, ConnectStatus},
+    connect_sessions::{self, ConnectProof, ConnectSession, ConnectStatus},
     integrations::Integration,
     outgoing_events::{self, EventKind, NewEvent},
 };
@@ -108,6 +108,13 @@ impl ConnectPrincipal {
     pub fn check_holder(&self, holder: Option<Holder>) -> Result<(), ConnectRefusal> {
         let is_theirs = holder.is_some_and(|holder| self.session.holder.as_deref() == Some(holder.as_bytes()));
         if is_theirs { Ok(()) } else { Err(ConnectRefusal::OtherBrowser) }
+    }
+
+    /// Whether the person has still to prove at an issuer that they are the subject: a program
+    /// cannot vouch for that.
+    #[must_use]
+    pub fn lacks_log_in(&self) -> bool {
+        self.session.terms.proof == ConnectProof::LogIn && self.session.holder.is_none()
     }
 
     /// What is filled into a form field beforehand, as a browser would send it.

@@ -7,9 +7,10 @@ use jackfield_test_support::{
     postgres::databases,
     stand_in_oauth2::{CLIENT, SECRET, SUBJECT, StandInOAuth2},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::program::{Link, Program};
+use super::program::{Link, Program, SESSIONS};
 use crate::{
     app::bare,
     providers::{declared::http, issuer::issuer_of},
@@ -67,12 +68,20 @@ async fn who_is_the_subject_connects_and_the_link_is_theirs_then() -> Result<()>
         let app = LogInApp::start(database).await?;
         let link = app.link(SUBJECT).await?;
         assert_eq!(app.program.session(&link).await?["issuer"], json!(LogInApp::issuer(&app.service)));
+        let path = format!("{SESSIONS}{}/step/", link.id);
+        let step = async || -> Result<Value> {
+            let request = app.program.api.request(Method::POST, &path).json(&json!({"provider": "example"}));
+            app.program.api.send(request).await?.json()
+        };
+        let early = step().await?;
+        assert_eq!((&early["type"], &early["code"]), (&json!("error"), &json!("failed")), "the program cannot vouch");
         let person = HttpClient::new(&app.host.url);
         let back = app.logged_in(&person, &link).await?;
         let proved = person.visit(&back).await?;
         assert_eq!(proved.status_and_location(), (303, &*app.host.at(&link.path)));
         let stranger = HttpClient::new(&app.host.url);
         assert_eq!(stranger.visit(&link.path).await?.status, 403, "the link is the person's now");
+        assert_eq!(step().await?["type"], "page", "now it can show the setup itself");
         let end = app.connect(&person, &link).await?;
         assert!(end.text.contains("Example is connected"), "{}", end.text);
         assert_eq!(app.program.integrations().await?[0]["subject"]["id"], SUBJECT);

@@ -12,7 +12,8 @@ use crate::app::{ApiClient, add_example};
 async fn a_program_gets_each_event_once_in_order_and_no_secret_of_it() -> Result<()> {
     for database in databases() {
         let app = OutboxApp::start(database).await?;
-        app.endpoint("/all", json!({})).await?;
+        let types = json!({"types": ["integration.connected", "integration.removed"]});
+        app.endpoint("/all", types).await?;
         app.endpoint("/removed", json!({"types": ["integration.removed"]})).await?;
         app.endpoint("/slack", json!({"providers": ["slack"]})).await?;
         let id = add_example(&app.owner, "acme", "Analytical Engines").await?;

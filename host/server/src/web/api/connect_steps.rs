@@ -89,6 +89,10 @@ async fn step(app: &AppHandle, session: &ConnectPrincipal, asked: StepIn) -> Res
     if let Err(refusal) = session.check_open() {
         return Ok(refused(refusal.into()));
     }
+    if session.lacks_log_in() {
+        let detail = "The session wants a log-in, and nobody has logged in yet: lead the customer to its link first.";
+        return Ok(StepOut::Error { code: "failed", detail: detail.to_owned() });
+    }
     let provider = provider_of(session, asked.provider.as_deref())?;
     if !has_setup(&app.setups, session, &provider).await? {
         // What has failed in the customer's browser is said once, unless a provider is chosen anew.
