@@ -71,7 +71,7 @@ async fn two_hosts_deliver_nothing_twice() -> Result<()> {
 
 /// Kills of a host while it records and delivers. `JACKFIELD_KILLS` asks for more.
 fn kills() -> usize {
-    std::env::var("JACKFIELD_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+    std::env::var("JACKFIELD_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
 }
 
 #[tokio::test(flavor = "multi_thread")]
